@@ -1,0 +1,5 @@
+"""``python -m txqmp``."""
+
+from txqmp.cli.main import main
+
+main()
