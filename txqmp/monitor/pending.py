@@ -1,0 +1,171 @@
+"""
+Commands that wait for their replies, in the order in which they were sent (rules 3 to 5).
+
+Each owns a Deferred and its place in the queue. Cancelling or timing out frees the caller;
+the place of a command that was sent stays, so that its late reply finds it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from txqmp.errors import CommandTimeout, QueueFull
+
+
+class Pending:
+    """
+    One command and what has come for it.
+
+    :ivar line: the command line.
+    :ivar lines: its data lines so far.
+    :ivar size: bytes in them.
+    :ivar abandoned: nobody waits for the reply any more.
+    """
+
+    __slots__ = ("_timer", "abandoned", "deferred", "line", "lines", "size")
+
+    def __init__(self, line: str) -> None:
+        self.line = line
+        self.lines: list[str] = []
+        self.size = 0
+        self.abandoned = False
+        self.deferred: Deferred[Any]
+        self._timer: IDelayedCall | None = None
+
+    def start_timer(
+        self, clock: IReactorTime, seconds: float, call: Callable[[Pending], Any]
+    ) -> None:
+        """Call back in a while, unless the command ends before; replaces an earlier timer."""
+        self.stop_timer()
+        self._timer = clock.callLater(seconds, self._expired, call)
+
+    def stop_timer(self) -> None:
+        """The command ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expired(self, call: Callable[[Pending], Any]) -> None:
+        self._timer = None
+        call(self)
+
+    def succeed(self, result: Any) -> None:
+        """The reply is here."""
+        self.stop_timer()
+        if not self.abandoned:
+            self.deferred.callback(result)
+
+    def fail(self, error: Exception) -> None:
+        """An error, or the end of the connection, is here."""
+        self.stop_timer()
+        if not self.abandoned:
+            self.deferred.errback(error)
+
+
+class CommandQueue:
+    """
+    First in, first out: some sent and unanswered, the others waiting for the window to move.
+
+    :param clock: measures the time-outs.
+    :param window: commands sent ahead at most (rule 4).
+    :param limit: commands in the queue at most.
+    :param grace: seconds for which the reply to an abandoned command may still come, from
+        when no other is owed before it.
+    :param send: puts a command on the wire.
+    :param overdue: called with an abandoned command whose reply is not coming (rule 5).
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        window: int,
+        limit: int,
+        grace: float,
+        send: Callable[[Pending], None],
+        overdue: Callable[[Pending], None],
+    ) -> None:
+        self._clock = clock
+        self._window = window
+        self._limit = limit
+        self._grace = grace
+        self._send = send
+        self._overdue = overdue
+        self._open = False
+        self.sent: deque[Pending] = deque()
+        self._waiting: deque[Pending] = deque()
+
+    def __len__(self) -> int:
+        return len(self.sent) + len(self._waiting)
+
+    def add(self, line: str, timeout: float | None) -> Deferred[Any]:
+        """
+        Queue a command, and send it when its turn comes.
+
+        :param timeout: seconds from now in which the reply must be there; None: for ever.
+        :returns: fails with :class:`~txqmp.QueueFull` when too many wait already.
+        """
+        pending = Pending(line)
+        pending.deferred = Deferred(lambda _: self._abandon(pending))
+        deferred = pending.deferred
+        if len(self) >= self._limit:
+            deferred.errback(QueueFull(f"{len(self)} commands wait already (max_queue)"))
+            return deferred
+        if timeout is not None:
+            pending.start_timer(self._clock, timeout, lambda p: self._time_out(p, timeout))
+        self._waiting.append(pending)
+        self._advance()
+        return deferred
+
+    def open(self) -> None:
+        """The greeting came: begin to send."""
+        self._open = True
+        self._advance()
+
+    def take(self) -> Pending:
+        """The oldest command that was sent has got its completion."""
+        pending = self.sent.popleft()
+        if self.sent and self.sent[0].abandoned:
+            self._start_grace(self.sent[0])
+        self._advance()
+        return pending
+
+    def take_all(self) -> tuple[list[Pending], list[Pending]]:
+        """
+        Empty the queue: the connection is over.
+
+        :returns: those that were sent, and those that were not.
+        """
+        self._open = False
+        sent, waiting = list(self.sent), list(self._waiting)
+        self.sent.clear()
+        self._waiting.clear()
+        return sent, waiting
+
+    def _advance(self) -> None:
+        while self._open and self._waiting and len(self.sent) < self._window:
+            pending = self._waiting.popleft()
+            self.sent.append(pending)
+            self._send(pending)
+
+    def _time_out(self, pending: Pending, timeout: float) -> None:
+        error = CommandTimeout(pending.line, timeout, pending.lines)
+        self._abandon(pending)
+        pending.deferred.errback(error)
+
+    def _abandon(self, pending: Pending) -> None:
+        pending.abandoned = True
+        pending.lines = []
+        pending.stop_timer()
+        if pending in self._waiting:
+            self._waiting.remove(pending)
+        elif self.sent and self.sent[0] is pending:
+            self._start_grace(pending)
+
+    def _start_grace(self, pending: Pending) -> None:
+        # Only for the oldest: what is owed behind a slow command is not late yet.
+        pending.start_timer(self._clock, self._grace, self._overdue)

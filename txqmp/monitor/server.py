@@ -1,0 +1,282 @@
+"""What the servers of both dialects share: one command at a time, read-ahead, events, the end."""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from typing import Any, Literal, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IConsumer,
+    IHalfCloseableProtocol,
+    IPushProducer,
+    IReactorTime,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from txqmp.monitor.closing import GracefulClose, abort
+from txqmp.monitor.framing import BoundedLineReceiver
+
+_log = Logger()
+
+SlowClient = Literal["drop-events", "disconnect"]
+
+
+class State(Enum):
+    """Where a server's connection stands."""
+
+    IDLE = "waits for a command"
+    BUSY = "carries a command out"
+    CLOSING = "says its last words"
+    OVER = "is over"
+
+
+class MonitorServerFactory(Factory):
+    """
+    Settings of the servers of either dialect, and all their connections.
+
+    :param reactor: measures all times; the global reactor where it is None.
+    :param read_ahead: commands read before their turn; reading stops beyond it (rule 4).
+    :param max_connections: connections at a time; more are closed at once. None: any number.
+    :param event_queue: events kept for a client that does not read.
+    :param slow_client: what to do when they are more: drop the newest, or disconnect.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        reactor: Any = None,
+        *,
+        read_ahead: int = 8,
+        max_connections: int | None = None,
+        event_queue: int = 1000,
+        slow_client: SlowClient = "drop-events",
+    ) -> None:
+        if reactor is None:
+            from twisted.internet import reactor
+        if slow_client not in ("drop-events", "disconnect"):
+            raise ValueError(f"slow_client is 'drop-events' or 'disconnect', not {slow_client!r}")
+        self.reactor = reactor
+        self.read_ahead = read_ahead
+        self.max_connections = max_connections
+        self.event_queue = event_queue
+        self.slow_client = slow_client
+        self.connections: set[MonitorServer] = set()
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """Make a server for one connection, or None when there are too many."""
+        limit = self.max_connections
+        if limit is not None and len(self.connections) >= limit:
+            _log.warn("refused {peer}: {limit} connections are open", peer=addr, limit=limit)
+            return None
+        return self._build()
+
+    def _build(self) -> MonitorServer:
+        raise NotImplementedError
+
+    def _tell_all(self, event: bytes) -> None:
+        for connection in list(self.connections):
+            connection.send_event(event)
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class MonitorServer(BoundedLineReceiver):
+    """
+    One connection of a client.
+
+    It is the producer of its own transport: while the client does not read, no command is
+    begun and nothing more is read from it. A dialect's server calls ``_enqueue`` for each thing
+    that wants an answer and writes that answer in ``_answer``.
+
+    :ivar memory: kept for the connection's life, for handlers to use (rule 21).
+    """
+
+    factory: MonitorServerFactory
+
+    def __init__(self, factory: MonitorServerFactory) -> None:
+        super().__init__()
+        self.factory = factory
+        self.memory: dict[str, Any] = {}
+        self._ahead: deque[Any] = deque()
+        self._busy = False
+        self._running: Deferred[None] | None = None
+        self._blocked = False
+        self._writable: Deferred[None] | None = None
+        self._events: deque[bytes] = deque()
+        self._dropped = 0
+        self._end = GracefulClose(cast(IReactorTime, factory.reactor))
+        self._read_closed = False
+        self._closing = False
+        self._over = False
+
+    @property
+    def state(self) -> State:
+        """Where the connection stands."""
+        if self._over:
+            return State.OVER
+        if self._closing:
+            return State.CLOSING
+        return State.BUSY if self._busy else State.IDLE
+
+    # What a dialect fills in.
+
+    def _greet(self) -> None:
+        """Write the greeting."""
+        raise NotImplementedError
+
+    async def _answer(self, item: Any) -> None:
+        """Do what one item asks for, and write its answer."""
+        raise NotImplementedError
+
+    # The life of the connection.
+
+    def connectionMade(self) -> None:
+        """Greet the client."""
+        self.factory.connections.add(self)
+        cast(IConsumer, self.transport).registerProducer(self, True)
+        self._greet()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The client is gone; what is being done for it is cancelled."""
+        self._over = True
+        self._end.closed()
+        self.factory.connections.discard(self)
+        self._ahead.clear()
+        self._events.clear()
+        if self._running is not None:
+            self._running.cancel()
+
+    def close(self) -> None:
+        """Close once what was written has been read; nothing more is answered."""
+        if not self._over:
+            self._closing = True
+            self._ahead.clear()
+            self._end.close(self.transport)
+
+    def readConnectionLost(self) -> None:
+        """The client says no more: answer what it said, then close."""
+        # Resuming a transport that was at its end before makes it say so again.
+        if not self._read_closed:
+            self._read_closed = True
+            self._enqueue(_END)
+
+    def writeConnectionLost(self) -> None:
+        """The client reads no more."""
+        self.close()
+
+    # Commands, one at a time.
+
+    def _enqueue(self, item: Any) -> None:
+        if self._closing or self._over:
+            return
+        self._ahead.append(item)
+        self._advance()
+        self._regulate()
+
+    def _advance(self) -> None:
+        while self._ahead and not self._busy and not self._blocked:
+            item = self._ahead.popleft()
+            if item is _END:
+                self.close()
+                return
+            self._busy = True
+            running = Deferred.fromCoroutine(self._answer(item))
+            running.addErrback(self._unanswered)
+            if running.called:
+                self._busy = False
+            else:
+                self._running = running
+                running.addCallback(self._answered)
+
+    def _answered(self, _: object) -> None:
+        self._busy = False
+        self._running = None
+        if not self._over:
+            self._advance()
+            self._regulate()
+
+    def _unanswered(self, failure: Failure) -> None:
+        if not self._over:
+            _log.failure("an answer could not be written", failure)
+            self.close()
+
+    # Back-pressure, both ways.
+
+    def pauseProducing(self) -> None:
+        """The client does not read: say nothing more, read nothing more."""
+        self._blocked = True
+        self._regulate()
+
+    def resumeProducing(self) -> None:
+        """The client reads again."""
+        self._blocked = False
+        if self._dropped:
+            _log.warn(
+                "{dropped} events were dropped for {peer}, which did not read",
+                dropped=self._dropped,
+                peer=cast(ITCPTransport, self.transport).getPeer(),
+            )
+            self._dropped = 0
+        if self._events:
+            held, self._events = b"".join(self._events), deque()
+            self._write(held)
+        if self._writable is not None and not self._blocked:
+            writable, self._writable = self._writable, None
+            writable.callback(None)
+        self._advance()
+        self._regulate()
+
+    def stopProducing(self) -> None:
+        """The transport is gone; ``connectionLost`` follows."""
+
+    def _regulate(self) -> None:
+        if self._closing or self._over:
+            return
+        full = self._blocked or len(self._ahead) > self.factory.read_ahead
+        if full and not self.paused:
+            super().pauseProducing()
+        elif self.paused and not full:
+            super().resumeProducing()
+
+    async def _until_writable(self) -> None:
+        while self._blocked:
+            self._writable = Deferred()
+            await self._writable
+
+    def _write(self, data: bytes) -> None:
+        cast(ITCPTransport, self.transport).write(data)
+
+    def send_event(self, event: bytes) -> None:
+        """
+        Send an event at once, or keep it for a client that does not read.
+
+        :param event: the line, with its end.
+        """
+        if self._closing or self._over:
+            return
+        if not self._blocked:
+            self._write(event)
+        elif len(self._events) < self.factory.event_queue:
+            self._events.append(event)
+        elif self.factory.slow_client == "disconnect":
+            transport = cast(ITCPTransport, self.transport)
+            _log.warn(
+                "disconnected {peer}, which did not read: {limit} events wait for it (event_queue)",
+                peer=transport.getPeer(),
+                limit=self.factory.event_queue,
+            )
+            self._closing = True
+            self._ahead.clear()
+            abort(transport)
+        else:
+            self._dropped += 1
+
+
+_END = object()
