@@ -1,0 +1,138 @@
+"""The ``txqmp`` program as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import txqmp
+
+ROOT = Path(__file__).parents[2]
+
+
+def program(
+    *argv: str, folder: Path, status: int = 0, stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    done = subprocess.run(
+        [sys.executable, "-m", "txqmp", *argv],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input=stdin,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == status, done
+    return done
+
+
+def test_version(tmp_path: Path) -> None:
+    assert program("--version", folder=tmp_path).stdout == f"txqmp {txqmp.__version__}\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        ([], "say what to do: demo, journal, run"),
+        (["nosuch"], "nosuch"),
+        (["run"], "run wants an endpoint and a command"),
+        (["run", "/run/vm.sock", "stop"], "for a UNIX socket: unix:/run/vm.sock"),
+        (["run", "--timeout=-1", "machine:", "stop"], "-1 is no length of time"),
+        (["journal"], "say what to do with the journal"),
+        (["journal", "show"], "journal show wants a file"),
+        (["journal", "show", "-f", "-"], "leave --follow out"),
+        (["demo", "extra"], "unexpected argument: extra"),
+    ],
+)
+def test_usage_errors_are_one_line(tmp_path: Path, argv: list[str], says: str) -> None:
+    done = program(*argv, folder=tmp_path, status=1)
+    assert done.stdout == b""
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("txqmp: ")
+    assert says in line
+
+
+def test_run_prints_the_data(tmp_path: Path) -> None:
+    done = program("run", "machine:", "info", "network", folder=tmp_path)
+    assert done.stdout == (
+        b"VLAN 0 devices:\n  user.0: \n  ne2k_pci.0: model=ne2k_pci,macaddr=52:54:00:12:34:56\n"
+    )
+    assert done.stderr == b""
+
+
+def test_run_takes_a_whole_line_too(tmp_path: Path) -> None:
+    done = program("run", "machine:paused=yes", "info status", folder=tmp_path)
+    assert done.stdout == b"VM status: paused\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("set_link foo down", "could not find network device 'foo'"),
+        ("foo", "unknown command"),
+        ("a\nb", "cannot be sent"),
+    ],
+)
+def test_run_fails_with_the_reason(tmp_path: Path, command: str, says: str) -> None:
+    done = program("run", "machine:", command, folder=tmp_path, status=1)
+    assert done.stdout == b""
+    (line,) = done.stderr.decode().splitlines()
+    assert says in line
+
+
+def test_run_without_a_monitor_says_so(tmp_path: Path) -> None:
+    done = program("run", "unix:nosuch.sock", "stop", folder=tmp_path, status=1)
+    assert done.stderr.startswith(b"txqmp: cannot connect: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_demo_shows_and_leaves_its_journal(tmp_path: Path) -> None:
+    done = program("demo", folder=tmp_path)
+    out = done.stdout.decode()
+    for said in (
+        "QEMU 0.10.50 QMP 0.1",
+        "ne2k_pci.0: model=ne2k_pci,macaddr=52:54:00:12:34:56",
+        "could not find network device 'foo'",
+        "unknown command",
+        "txqmp journal show txqmp-demo.jsonl",
+        "twistd -n qmp-proxy --connect unix:qemu.sock",
+    ):
+        assert said in out
+    lines = (tmp_path / "txqmp-demo.jsonl").read_bytes().splitlines()
+    kinds = [json.loads(line)["kind"] for line in lines]
+    assert kinds[:2] == ["opened", "greeting"]
+    assert kinds[-1] == "closed"
+    assert {"command", "output", "success", "failure", "rejection", "event"} <= set(kinds)
+    assert [p.name for p in tmp_path.iterdir()] == ["txqmp-demo.jsonl"]
+
+    again = program("demo", folder=tmp_path).stdout.decode()
+    assert again.count("QMP 0.1") == out.count("QMP 0.1")
+
+
+def test_demo_where_nothing_can_be_written_says_so(tmp_path: Path) -> None:
+    done = program("demo", "--journal=nosuch/x.jsonl", folder=tmp_path, status=1)
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("txqmp: ")
+    assert "nosuch/x.jsonl" in line
+
+
+def test_journal_show_reads_a_file_and_standard_input_alike(tmp_path: Path) -> None:
+    program("demo", folder=tmp_path)
+    shown = program("journal", "show", "txqmp-demo.jsonl", folder=tmp_path)
+    lines = (tmp_path / "txqmp-demo.jsonl").read_bytes()
+    assert len(shown.stdout.splitlines()) == len(lines.splitlines())
+    assert program("journal", "show", "-", folder=tmp_path, stdin=lines).stdout == shown.stdout
+    assert b"\x1b[" not in shown.stdout
+    coloured = program("journal", "show", "--color", "txqmp-demo.jsonl", folder=tmp_path)
+    assert b"\x1b[" in coloured.stdout
+
+
+def test_journal_show_of_no_file_says_so(tmp_path: Path) -> None:
+    done = program("journal", "show", "nosuch.jsonl", folder=tmp_path, status=1)
+    (line,) = done.stderr.decode().splitlines()
+    assert "nosuch.jsonl" in line

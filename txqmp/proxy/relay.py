@@ -1,0 +1,321 @@
+"""
+Bytes from a client to a monitor and back, unmodified and at once.
+
+What the two say is of no concern here: a tap gets a copy after it was passed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import Interface, implementer
+
+from txqmp.errors import GreetingTimeout
+from txqmp.monitor.closing import GracefulClose
+from txqmp.monitor.observer import OneShotObserver
+
+_log = Logger()
+
+
+class ITap(Interface):
+    """
+    Hears a conversation.
+
+    ``opened`` comes first, ``closed`` last, each once. Nothing raises.
+    """
+
+    def opened() -> None:
+        """A client is there; the monitor is not yet."""
+
+    def to_monitor(data: bytes) -> None:
+        """The client said this, and it was passed on."""
+
+    def to_client(data: bytes) -> None:
+        """The monitor said this, and it was passed on."""
+
+    def closed(reason: str, ended_by: str) -> None:
+        """
+        It is over.
+
+        :param reason: why, in words.
+        :param ended_by: ``client``, ``monitor`` or ``proxy``.
+        """
+
+
+@implementer(IHalfCloseableProtocol)
+class Side(Protocol):
+    """One of the two ends of a conversation."""
+
+    def __init__(self, name: str, conversation: Conversation) -> None:
+        self.name = name
+        self._conversation = conversation
+        self._ended = False
+        self._close = GracefulClose(conversation.clock)
+        self.lost = False
+        self.other: Side | None = None
+
+    @property
+    def wire(self) -> Any:
+        """The transport, whose kind is not known beforehand."""
+        return self.transport
+
+    def connectionMade(self) -> None:
+        """The end is there."""
+        if self.name == "client":
+            self._conversation.client_made(self)
+
+    def join(self, other: Side) -> None:
+        """Send what comes here to ``other``, as fast as it takes it."""
+        self.other = other
+        other.wire.registerProducer(self.transport, True)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Pass on, then let the tap hear."""
+        if self.other is not None and not self.other.lost:
+            self.other.wire.write(data)
+        self._conversation.heard(self, data)
+
+    def readConnectionLost(self) -> None:
+        """This end says no more; the other hears that, and may go on."""
+        if self._ended:
+            return
+        self._ended = True
+        self._conversation.ended(self, "it closed the connection")
+        other = self.other
+        if other is None:
+            self.close()
+        elif other._ended:
+            self.close()
+            other.close()
+        elif not other.lost:
+            # A paused producer would keep the transport from closing its half.
+            other.wire.unregisterProducer()
+            other.wire.loseWriteConnection()
+
+    def writeConnectionLost(self) -> None:
+        """The other end's last bytes have left; what this one says is still passed on."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """This end is gone: the other gets what was on its way, then it goes too."""
+        self.lost = True
+        self._close.closed()
+        self._conversation.ended(self, reason.getErrorMessage())
+        if self.other is not None:
+            self.other.close()
+        self._conversation.lost(self)
+
+    def close(self) -> None:
+        """Lose the connection, once what was written is read or time is up."""
+        if not self.lost:
+            self._close.close(self.transport)
+
+
+class Conversation:
+    """
+    A client, the monitor it talks to, and the tap between.
+
+    :ivar clock: measures the greeting's time-out.
+    """
+
+    def __init__(self, factory: RelayFactory, number: int, tap_for: TapMaker) -> None:
+        self.clock = cast(IReactorTime, factory.reactor)
+        self.number = number
+        self._factory = factory
+        self._tap_for = tap_for
+        self._tap: Any = None
+        self._connecting: Deferred[Any] | None = None
+        self._greeting_timer: IDelayedCall | None = None
+        self._client = Side("client", self)
+        self._monitor: Side | None = None
+        self._ending: tuple[str, str] | None = None
+
+    @property
+    def client(self) -> Side:
+        """The end that connected to us."""
+        return self._client
+
+    def client_made(self, client: Side) -> None:
+        """Connect to the monitor; the client's bytes wait in its socket until then."""
+        client.wire.pauseProducing()
+        self._tap = self._tap_for(client.wire, self.number)
+        self._tap.opened()
+        if not self._factory.quiet:
+            peer = client.wire.getPeer()
+            _log.info("connection {number}: opened by {peer}", number=self.number, peer=peer)
+        self._factory.conversations.add(self)
+        upstream = Factory.forProtocol(self._monitor_side)
+        upstream.noisy = False
+        self._connecting = self._factory.endpoint.connect(upstream)
+        self._connecting.addCallbacks(self._monitor_made, self._refused)
+        self._connecting.addErrback(self._broken)
+
+    def _monitor_side(self) -> Side:
+        return Side("monitor", self)
+
+    def _monitor_made(self, monitor: Side) -> None:
+        self._connecting = None
+        self._monitor = monitor
+        if self._ending is not None:
+            monitor.close()
+            return
+        timeout = self._factory.greeting_timeout
+        self._greeting_timer = self.clock.callLater(timeout, self._silent, timeout)
+        monitor.join(self._client)
+        self._client.join(monitor)
+        self._client.wire.resumeProducing()
+
+    def _refused(self, failure: Failure) -> None:
+        self._connecting = None
+        if not failure.check(CancelledError):
+            reason = failure.getErrorMessage()
+            _log.error(
+                "connection {number}: cannot connect to the monitor: {reason}",
+                number=self.number,
+                reason=reason,
+            )
+            self._end("monitor", f"cannot connect to the monitor: {reason}")
+        self._client.close()
+
+    def _broken(self, failure: Failure) -> None:
+        _log.failure("connection {number} failed", failure, number=self.number)
+        self.abort("internal error")
+
+    def _silent(self, timeout: float) -> None:
+        self._greeting_timer = None
+        reason = str(GreetingTimeout(timeout))
+        _log.error("connection {number}: {reason}", number=self.number, reason=reason)
+        self.close(reason)
+
+    def heard(self, side: Side, data: bytes) -> None:
+        """One end said something, and it was passed on."""
+        if side is self._client:
+            self._tap.to_monitor(data)
+            return
+        if self._greeting_timer is not None:
+            self._greeting_timer.cancel()
+            self._greeting_timer = None
+        self._tap.to_client(data)
+
+    def ended(self, side: Side, reason: str) -> None:
+        """One end says no more, or is gone; the first to do so is remembered."""
+        self._end(side.name, reason)
+
+    def _end(self, by: str, reason: str) -> None:
+        if self._ending is None:
+            self._ending = (reason, by)
+
+    def lost(self, side: Side) -> None:
+        """One end is gone."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._client.lost and (self._monitor is None or self._monitor.lost):
+            if self._greeting_timer is not None:
+                self._greeting_timer.cancel()
+                self._greeting_timer = None
+            reason, by = self._ending or ("", "proxy")
+            self._tap.closed(reason, by)
+            if not self._factory.quiet:
+                _log.info(
+                    "connection {number}: closed by the {by}: {reason}",
+                    number=self.number,
+                    by=by,
+                    reason=reason,
+                )
+            self._factory.conversation_over(self)
+
+    def close(self, reason: str) -> None:
+        """End both connections, once what is on its way has arrived or time is up."""
+        self._end("proxy", reason)
+        for side in (self._client, self._monitor):
+            if side is not None:
+                side.close()
+
+    def abort(self, reason: str) -> None:
+        """End both connections now."""
+        self._end("proxy", reason)
+        for side in (self._client, self._monitor):
+            if side is not None and not side.lost:
+                side.wire.abortConnection()
+
+
+TapMaker = Callable[[Any, int], Any]
+"""Makes an :class:`ITap` for the client's transport and the conversation's number."""
+
+
+class RelayFactory(Factory):
+    """
+    Gives each client a connection of its own to the monitor.
+
+    :param endpoint: where the monitor is.
+    :param tap_for: makes the tap of a conversation.
+    :param reactor: measures all times; the global reactor where it is None.
+    :param greeting_timeout: seconds in which the monitor must say something.
+    :param max_connections: clients at a time; more are closed at once.
+    :param quiet: log no line for each connection.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        endpoint: IStreamClientEndpoint,
+        tap_for: TapMaker,
+        reactor: Any = None,
+        *,
+        greeting_timeout: float = 30.0,
+        max_connections: int = 1000,
+        quiet: bool = False,
+    ) -> None:
+        if reactor is None:
+            from twisted.internet import reactor
+        self.endpoint = endpoint
+        self.reactor = reactor
+        self.greeting_timeout = greeting_timeout
+        self.max_connections = max_connections
+        self.quiet = quiet
+        self.conversations: set[Conversation] = set()
+        self._tap_for = tap_for
+        self._count = 0
+        self._idle: OneShotObserver[None] | None = None
+
+    def buildProtocol(self, addr: IAddress | None) -> Side | None:
+        """Begin a conversation, or refuse it where there are too many."""
+        if len(self.conversations) >= self.max_connections:
+            _log.warn(
+                "refused a client: {limit} are connected (max_connections)",
+                limit=self.max_connections,
+            )
+            return None
+        self._count += 1
+        return Conversation(self, self._count, self._tap_for).client
+
+    def conversation_over(self, conversation: Conversation) -> None:
+        """Both ends are gone, and the tap knows."""
+        self.conversations.discard(conversation)
+        if self._idle is not None and not self.conversations:
+            self._idle.fire(None)
+
+    def close_all(self, reason: str) -> Deferred[None]:
+        """
+        End every conversation.
+
+        :returns: fires when none is left, which takes no longer than a peer gets to read its rest.
+        """
+        self._idle = OneShotObserver()
+        if not self.conversations:
+            self._idle.fire(None)
+        for conversation in list(self.conversations):
+            conversation.close(reason)
+        return self._idle.when()

@@ -1,0 +1,196 @@
+"""A copy of a conversation, decoded, into the journal, after the bytes are on their way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from time import monotonic, time
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from txqmp.journal.record import Direction, Kind, Record, iso_time
+from txqmp.proxy.decode import JSONDecoder, Message, Slot, TextDecoder
+from txqmp.proxy.relay import ITap
+
+_log = Logger()
+
+_UNHEARD = 64 * 1024
+"""Bytes of a client kept while the monitor has not said which dialect is spoken."""
+
+
+@implementer(ITap)
+class Tap:
+    """
+    Journals one conversation.
+
+    What it hears is stamped at once and decoded two turns of the reactor later: by then the
+    transport that it was written to has sent it.
+
+    :param record: takes records, in order; must not raise.
+    :param clock: puts the decoding off.
+    :param monitor: the monitor's name.
+    :param connection: the conversation's number.
+    :param peer: who the client is.
+    :param upstream: where the monitor is.
+    """
+
+    def __init__(
+        self,
+        record: Callable[[list[Record]], None],
+        clock: IReactorTime,
+        *,
+        monitor: str,
+        connection: int,
+        peer: dict[str, Any],
+        upstream: str,
+    ) -> None:
+        self._record = record
+        self._clock = clock
+        self._monitor = monitor
+        self._connection = connection
+        self._peer = peer
+        self._upstream = upstream
+        self._seq = 0
+        self._heard: list[tuple[Direction, bytes, float, float]] = []
+        self._turn: IDelayedCall | None = None
+        self._decoder: TextDecoder | JSONDecoder | None = None
+        self._undecodable = False
+        self._bytes = dict.fromkeys(Direction, 0)
+
+    def opened(self) -> None:
+        """A client is there."""
+        self._record([self._make(Kind.OPENED, {"upstream": self._upstream}, time(), monotonic())])
+
+    def gap(self, since: float, problem: str) -> None:
+        """
+        Say that nothing was heard for a while.
+
+        :param since: when that began, in seconds since the epoch.
+        """
+        records: list[Record] = []
+        self._decode_heard(records)
+        fields = {"problem": problem, "since": iso_time(since)}
+        records.append(self._make(Kind.GAP, fields, time(), monotonic()))
+        self._record(records)
+
+    def to_monitor(self, data: bytes) -> None:
+        """The client said this."""
+        self._hear(Direction.TO_MONITOR, data)
+
+    def to_client(self, data: bytes) -> None:
+        """The monitor said this."""
+        self._hear(Direction.TO_CLIENT, data)
+
+    def closed(self, reason: str, ended_by: str) -> None:
+        """It is over."""
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+        records: list[Record] = []
+        self._decode_heard(records)
+        now, mono = time(), monotonic()
+        if self._decoder is None:
+            # The dialect was never known: what the client said is journalled as it came.
+            self._undecodable = True
+            self._decode_heard(records)
+        else:
+            for way in Direction:
+                self._write(records, way, ((m, None) for m in self._decoder.finish(way)), now, mono)
+        fields = {
+            "reason": reason,
+            "ended_by": ended_by,
+            "bytes_to_monitor": self._bytes[Direction.TO_MONITOR],
+            "bytes_to_client": self._bytes[Direction.TO_CLIENT],
+        }
+        records.append(self._make(Kind.CLOSED, fields, now, mono))
+        self._record(records)
+
+    def _hear(self, way: Direction, data: bytes) -> None:
+        self._bytes[way] += len(data)
+        self._heard.append((way, data, time(), monotonic()))
+        if self._turn is None:
+            self._turn = self._clock.callLater(0, self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._turn = self._clock.callLater(0, self._decode)
+
+    def _decode(self) -> None:
+        self._turn = None
+        records: list[Record] = []
+        self._decode_heard(records)
+        if records:
+            self._record(records)
+
+    def _decode_heard(self, records: list[Record]) -> None:
+        if self._decoder is None and not self._undecodable and not self._tell_dialect():
+            return
+        heard, self._heard = self._heard, []
+        for way, data, stamp, mono in heard:
+            if self._decoder is None:
+                message = Message(Kind.UNDECODED, {"problem": "unknown dialect"}, data)
+                self._write(records, way, [(message, None)], stamp, mono)
+                continue
+            try:
+                self._write(records, way, self._decoder.feed(way, data), stamp, mono)
+            except Exception:
+                # It must not happen; if it does, the conversation goes on and the bytes are kept.
+                _log.failure("connection {number}: the tap failed", number=self._connection)
+                self._decoder = None
+                self._undecodable = True
+                message = Message(Kind.UNDECODED, {"problem": "the decoder failed"}, data)
+                self._write(records, way, [(message, None)], stamp, mono)
+
+    def _tell_dialect(self) -> bool:
+        """Go by the first byte of the monitor (rule 24)."""
+        first = next((d for way, d, _, _ in self._heard if way is Direction.TO_CLIENT), None)
+        if first is None:
+            self._undecodable = self._bytes[Direction.TO_MONITOR] > _UNHEARD
+            return self._undecodable
+        if first.startswith(b"+"):
+            self._decoder = TextDecoder()
+        elif first.lstrip()[:1] == b"{":
+            self._decoder = JSONDecoder()
+        else:
+            self._undecodable = True
+        return True
+
+    def _write(
+        self,
+        records: list[Record],
+        way: Direction,
+        messages: Iterable[tuple[Message, Slot | None]],
+        stamp: float,
+        mono: float,
+    ) -> None:
+        dialect = self._decoder.dialect if self._decoder is not None else None
+        for message, answers in messages:
+            fields = message.fields
+            if answers is not None:
+                fields["command"] = answers.command
+                fields["reply_to"] = answers.seq
+                if message.kind is not Kind.OUTPUT:
+                    fields["latency"] = round(mono - answers.mono, 6)
+            record = self._make(message.kind, fields, stamp, mono)
+            record.direction = way
+            record.dialect = dialect
+            record.raw = message.raw
+            record.sensitive = message.sensitive
+            if message.slot is not None:
+                message.slot.seq = record.seq
+                message.slot.mono = mono
+            records.append(record)
+
+    def _make(self, kind: Kind, fields: dict[str, Any], stamp: float, mono: float) -> Record:
+        self._seq += 1
+        return Record(
+            time=stamp,
+            mono=mono,
+            monitor=self._monitor,
+            connection=self._connection,
+            seq=self._seq,
+            kind=kind,
+            fields=fields,
+            peer=self._peer,
+        )

@@ -1,0 +1,63 @@
+"""A client of our own whose conversation is journalled as a stranger's would be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.internet.protocol import connectionDone
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+
+
+class TappedProtocol(ProtocolWrapper):
+    """
+    Lets a tap hear what a client protocol writes and reads.
+
+    :ivar tap: what hears it.
+    """
+
+    def __init__(self, factory: TappedFactory, protocol: Any) -> None:
+        super().__init__(factory, protocol)  # type: ignore[arg-type]
+        self.tap = factory.make_tap()
+
+    def connectionMade(self) -> None:
+        """The monitor is there."""
+        self.tap.opened()
+        super().connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        """The monitor said something."""
+        self.tap.to_client(data)
+        super().dataReceived(data)
+
+    def write(self, data: bytes) -> None:
+        """The client says something."""
+        super().write(data)
+        self.tap.to_monitor(data)
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """The client says something, in pieces."""
+        self.write(b"".join(data))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """It is over."""
+        ended_by = "client" if self.disconnecting else "monitor"
+        super().connectionLost(reason)
+        self.tap.closed(reason.getErrorMessage(), ended_by)
+
+
+class TappedFactory(WrappingFactory):
+    """
+    Wraps a client factory.
+
+    :param wrapped: makes the clients.
+    :param make_tap: makes an :class:`~txqmp.proxy.relay.ITap` for each connection.
+    """
+
+    noisy = False
+    protocol = TappedProtocol
+
+    def __init__(self, wrapped: Any, make_tap: Callable[[], Any]) -> None:
+        super().__init__(wrapped)
+        self.make_tap = make_tap

@@ -1,0 +1,147 @@
+"""What the options of all txqmp's services have in common."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+from typing import Any
+
+from twisted.internet.endpoints import clientFromString, serverFromString
+from twisted.python.usage import Options, UsageError
+
+from txqmp.journal.writer import Journal
+
+_LOOPBACK = {"tcp": "127.0.0.1", "ssl": "127.0.0.1", "tcp6": "::1"}
+
+
+def positive(value: str) -> int:
+    """
+    Read a whole number of at least 1.
+
+    :raises ValueError: it is none.
+    """
+    number = int(value)
+    if number < 1:
+        raise ValueError(f"{value} is less than 1")
+    return number
+
+
+def natural(value: str) -> int:
+    """
+    Read a whole number of at least 0.
+
+    :raises ValueError: it is none.
+    """
+    number = int(value)
+    if number < 0:
+        raise ValueError(f"{value} is less than 0")
+    return number
+
+
+def seconds(value: str) -> float:
+    """
+    Read a time in seconds, more than none.
+
+    :raises ValueError: it is none.
+    """
+    number = float(value)
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{value} is no length of time")
+    return number
+
+
+def safe_server_string(description: str) -> str:
+    """
+    Complete the string of a server endpoint: a UNIX socket is for its owner alone, a TCP port
+    for this machine, and a crowd may come at once, where nothing else is said.
+    """
+    kind, _, _ = description.partition(":")
+    settings = {"backlog": "1024"}
+    if kind == "unix":
+        settings["mode"] = "600"
+    elif kind in _LOOPBACK:
+        settings["interface"] = _LOOPBACK[kind].replace(":", r"\:")
+    else:
+        return description
+    for key, value in settings.items():
+        if not re.search(rf"(?<!\\):{key}=", description):
+            description += f":{key}={value}"
+    return description
+
+
+def _explain(option: str, description: str, error: Exception) -> UsageError:
+    hint = ""
+    if description.startswith(("/", ".", "~")):
+        hint = f" (for a UNIX socket: unix:{description})"
+    return UsageError(f"{option} {description}: {error}{hint}")
+
+
+def check_server_string(option: str, description: str) -> None:
+    """
+    Check the string of a server endpoint.
+
+    :raises UsageError: it is none.
+    """
+    from twisted.internet import reactor
+
+    try:
+        serverFromString(reactor, description)
+    except Exception as error:
+        raise _explain(option, description, error) from None
+
+
+def client_endpoint(option: str, description: str) -> Any:
+    """
+    Make a client endpoint of its string.
+
+    :raises UsageError: it is none.
+    """
+    from twisted.internet import reactor
+
+    try:
+        return clientFromString(reactor, description)
+    except Exception as error:
+        raise _explain(option, description, error) from None
+
+
+def monitor_name(description: str) -> str:
+    """Name a monitor after its endpoint: ``unix:/run/vm1.qmp`` is ``vm1``."""
+    kind, _, rest = description.partition(":")
+    if kind == "unix":
+        path = re.split(r"(?<!\\):", rest.removeprefix("path="))[0]
+        return PurePath(path).stem or description
+    return kind if not rest else description
+
+
+class JournalOptions(Options):
+    """The options that say where and how to write a journal."""
+
+    optParameters = [
+        [
+            "rotate-bytes",
+            None,
+            100_000_000,
+            "begin a new journal file beyond this size; 0: never.",
+            natural,
+        ],
+        ["keep", None, 10, "full journal files to keep.", natural],
+        ["greeting-timeout", None, 30.0, "seconds in which a monitor must greet.", seconds],
+    ]
+    optFlags = [
+        ["no-redact", None, "journal passwords, secrets and key data too."],
+        ["quiet", "q", "log no line for each connection."],
+    ]
+
+    def journal(self) -> Journal:
+        """Make the journal that the options describe."""
+        return Journal(
+            self["journal"],
+            rotate_bytes=self["rotate-bytes"],
+            keep=self["keep"],
+            redact=not self["no-redact"],
+        )
+
+    def parseArgs(self, *extra: str) -> None:
+        """Take no arguments but options."""
+        if extra:
+            raise UsageError(f"unexpected argument: {extra[0]}")
