@@ -1,0 +1,144 @@
+"""Records for a person at a terminal: a line each, and nothing a peer sent raw."""
+
+from __future__ import annotations
+
+import json
+import re
+from time import gmtime
+from typing import Any
+
+from txqmp.journal.reader import Torn
+from txqmp.journal.record import Direction, Kind, Record
+
+_LIMIT = 200
+_ARROWS = {Direction.TO_MONITOR: "→", Direction.TO_CLIENT: "←", None: "·"}
+_RESET = "\x1b[0m"
+_COLOURS = {
+    Kind.GREETING: "\x1b[2m",
+    Kind.COMMAND: "\x1b[1m",
+    Kind.SUCCESS: "\x1b[32m",
+    Kind.FAILURE: "\x1b[31m",
+    Kind.REJECTION: "\x1b[31m",
+    Kind.EVENT: "\x1b[36m",
+    Kind.UNDECODED: "\x1b[35m",
+    Kind.OPENED: "\x1b[2m",
+    Kind.CLOSED: "\x1b[2m",
+    Kind.GAP: "\x1b[1;41m",
+}
+_UNSAFE = re.compile(r"[^ -~]")
+_encoder = json.JSONEncoder(separators=(",", ":"), default=str)
+
+
+class RecordPrinter:
+    """
+    Shows records, one line each.
+
+    :param color: with ANSI colours.
+    :param full: do not cut what is long.
+    """
+
+    def __init__(self, color: bool, full: bool = False) -> None:
+        self._color = color
+        self._full = full
+
+    def line(self, record: Record) -> str:
+        """Show a record: time (UTC), monitor and connection, direction, content."""
+        arrow = _ARROWS[record.direction]
+        head = f"{_clock(record.time)} {_safe(record.monitor)}#{record.connection} {arrow} "
+        content, note = _content(record)
+        return head + self._painted(self._cut(content) + _safe(note), _COLOURS.get(record.kind))
+
+    def torn(self, torn: Torn) -> str:
+        """Show a line that is no record."""
+        content = self._cut(torn.raw.decode("latin-1"))
+        text = f"line {torn.line_number} IS NO RECORD: {_safe(torn.problem)}: {content}"
+        return self._painted(text, _COLOURS[Kind.GAP])
+
+    def _cut(self, content: str) -> str:
+        if self._full or len(content) <= _LIMIT:
+            return _safe(content)
+        size = len(content.encode("utf-8", "surrogatepass"))
+        return f"{_safe(content[:_LIMIT])}… ({size} bytes)"
+
+    def _painted(self, text: str, colour: str | None) -> str:
+        return f"{colour}{text}{_RESET}" if self._color and colour else text
+
+
+def _content(record: Record) -> tuple[str, str]:
+    """What was said, which may be long, and a note on it, which is not."""
+    note = ""
+    if record.kind in (Kind.SUCCESS, Kind.FAILURE, Kind.REJECTION):
+        note = _latency(record.fields.get("latency"))
+    if record.kind is Kind.UNDECODED:
+        raw = (record.raw or b"").decode("latin-1").rstrip("\r\n")
+        return f"UNDECODED ({record.fields.get('problem')}): {raw}", note
+    if record.dialect == "text" and record.raw is not None:
+        return record.raw.decode("latin-1").rstrip("\r\n"), note
+    return _described(record.kind, record.fields, record.peer), note
+
+
+def _described(kind: Kind, fields: dict[str, Any], peer: dict[str, Any] | None) -> str:
+    get = fields.get
+    match kind:
+        case Kind.GREETING:
+            version = f"QMP {get('qmp')}" if "qmp" in fields else _json(get("capabilities"))
+            return f"QEMU {get('qemu')} {version}"
+        case Kind.COMMAND:
+            return _joined(get("command"), _arguments(get("arguments")), _id(fields))
+        case Kind.OUTPUT:
+            return f"= {get('text', '')}"
+        case Kind.SUCCESS:
+            value = _json(fields["return"]) if "return" in fields else ""
+            return _joined("OK", get("command"), value)
+        case Kind.FAILURE | Kind.REJECTION:
+            label = "ERR" if kind is Kind.FAILURE else "BAD"
+            reason = f"{get('reason')} ({get('class')})" if "class" in fields else get("reason")
+            return _joined(label, f"{get('command')}:" if get("command") else "", reason)
+        case Kind.EVENT:
+            return _joined("EVENT", get("event"), _arguments(get("data")))
+        case Kind.OPENED:
+            return _joined("opened to", get("upstream"), f"by {_json(peer)}" if peer else "")
+        case Kind.CLOSED:
+            sent = f"{get('bytes_to_monitor')} bytes to the monitor"
+            back = f"{get('bytes_to_client')} to the client"
+            return f"closed by {get('ended_by')}: {get('reason')} ({sent}, {back})"
+        case Kind.GAP:
+            since = f" since {get('since')}" if get("since") else ""
+            return f"{get('lost')} RECORDS LOST{since}: {get('problem')}"
+        case _:
+            return _json(fields)
+
+
+def _joined(*parts: object) -> str:
+    return " ".join(str(part) for part in parts if part not in ("", None))
+
+
+def _arguments(arguments: Any) -> str:
+    if isinstance(arguments, list):
+        return " ".join(str(argument) for argument in arguments)
+    return _json(arguments) if arguments else ""
+
+
+def _id(fields: dict[str, Any]) -> str:
+    return f"(id {_json(fields['id'])})" if "id" in fields else ""
+
+
+def _json(value: Any) -> str:
+    return _encoder.encode(value)
+
+
+def _latency(seconds: object) -> str:
+    if not isinstance(seconds, (int, float)):
+        return ""
+    return f"  {seconds * 1000:.1f} ms" if seconds < 1 else f"  {seconds:.2f} s"
+
+
+def _clock(time: float) -> str:
+    milliseconds = int(time * 1000 + 1e-6)
+    at = gmtime(milliseconds // 1000)
+    return f"{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d}.{milliseconds % 1000:03d}"
+
+
+def _safe(text: str) -> str:
+    """No control character, and nothing that reorders or overprints, reaches the terminal."""
+    return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)

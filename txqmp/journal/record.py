@@ -1,0 +1,233 @@
+"""
+One record of a journal, and the line it is written as (``docs/journal.rst`` is the format).
+
+:func:`encode` and :func:`decode` are exact inverses, to the microsecond.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from time import gmtime
+from typing import Any, Literal
+
+from txqmp.errors import JournalError
+
+SCHEMA = 1
+
+Dialect = Literal["text", "json"]
+
+
+class Kind(StrEnum):
+    """What a record tells of."""
+
+    GREETING = "greeting"
+    COMMAND = "command"
+    OUTPUT = "output"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    REJECTION = "rejection"
+    EVENT = "event"
+    UNDECODED = "undecoded"
+    OPENED = "opened"
+    CLOSED = "closed"
+    GAP = "gap"
+
+
+class Direction(StrEnum):
+    """Which way a message went."""
+
+    TO_MONITOR = "to-monitor"
+    TO_CLIENT = "to-client"
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """
+    One message between a client and a monitor, or one turn in the life of their connection.
+
+    :ivar time: seconds since the epoch.
+    :ivar mono: seconds of a monotonic clock, to measure by.
+    :ivar monitor: the name of the monitor.
+    :ivar connection: the number of the connection within the run.
+    :ivar seq: the number of the record within its connection, from 1.
+    :ivar peer: who the client is: an address and a port, or a path and its user.
+    :ivar direction: which way the message went; None if nothing went anywhere.
+    :ivar dialect: the protocol spoken; None if it is not known or does not matter.
+    :ivar kind: what the record tells of.
+    :ivar fields: the decoded message: JSON values.
+    :ivar raw: the exact bytes, line end included.
+    :ivar sensitive: the reply of a command that asked for a secret; never written.
+    :ivar run: the journal's own mark, the same on all that one process wrote.
+    """
+
+    time: float
+    mono: float
+    monitor: str
+    connection: int
+    seq: int
+    peer: dict[str, Any] | None = None
+    direction: Direction | None = None
+    dialect: Dialect | None = None
+    kind: Kind
+    fields: dict[str, Any] = field(default_factory=dict)
+    raw: bytes | None = None
+    sensitive: bool = False
+    run: str = ""
+
+
+_ENVELOPE = frozenset(
+    [
+        "v",
+        "time",
+        "mono",
+        "run",
+        "monitor",
+        "connection",
+        "seq",
+        "peer",
+        "direction",
+        "dialect",
+        "kind",
+        "raw",
+    ]
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_END_OF_YEAR_9999 = 253_402_300_799
+_encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
+
+
+def encode(record: Record) -> bytes:
+    """
+    Write a record as one line of ASCII JSON, line end included.
+
+    :raises JournalError: if a field has the name of a part of the envelope.
+    :raises ValueError: if a time is out of range, or a field holds what JSON cannot.
+    :raises TypeError: if a field holds what JSON cannot.
+    :raises RecursionError: if the fields are nested too deeply.
+    """
+    line: dict[str, Any] = {
+        "v": SCHEMA,
+        "time": iso_time(record.time),
+        "mono": round(record.mono, 6),
+        "run": record.run,
+        "monitor": record.monitor,
+        "connection": record.connection,
+        "seq": record.seq,
+    }
+    if record.peer is not None:
+        line["peer"] = record.peer
+    if record.direction is not None:
+        line["direction"] = record.direction
+    if record.dialect is not None:
+        line["dialect"] = record.dialect
+    line["kind"] = record.kind
+    if not _ENVELOPE.isdisjoint(record.fields):
+        raise JournalError(f"not names for a field: {sorted(_ENVELOPE & record.fields.keys())}")
+    line.update(record.fields)
+    if record.raw is not None:
+        line["raw"] = record.raw.decode("latin-1")
+    return _encoder.encode(line).encode("ascii") + b"\n"
+
+
+def decode(line: bytes) -> Record:
+    """
+    Read a line that :func:`encode` wrote. Keys it does not know are kept as fields.
+
+    :raises JournalError: if it is not a record, or one of a newer format.
+    """
+    try:
+        value = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise JournalError(f"not a line of JSON: {_reason(error)}") from error
+    if not isinstance(value, dict):
+        raise JournalError("not a JSON object")
+    version = value.pop("v", None)
+    if type(version) is not int or version < 1:
+        raise JournalError("no journal record: it has no version")
+    if version > SCHEMA:
+        raise JournalError(
+            f"the record is of format {version}; this txqmp reads formats up to {SCHEMA}"
+        )
+    direction = _optional(value, "direction", str)
+    dialect = _optional(value, "dialect", str)
+    raw = _optional(value, "raw", str)
+    try:
+        return Record(
+            time=_epoch(_required(value, "time", str)),
+            mono=float(_required(value, "mono", (int, float))),
+            run=_required(value, "run", str),
+            monitor=_required(value, "monitor", str),
+            connection=_required(value, "connection", int),
+            seq=_required(value, "seq", int),
+            peer=_optional(value, "peer", dict),
+            direction=None if direction is None else Direction(direction),
+            dialect=_dialect(dialect),
+            kind=Kind(_required(value, "kind", str)),
+            raw=None if raw is None else raw.encode("latin-1"),
+            fields=value,
+        )
+    except (ValueError, OverflowError) as error:
+        raise JournalError(f"not a journal record: {_reason(error)}") from error
+
+
+def iso_time(time: float) -> str:
+    """
+    Write a time as ISO 8601 in UTC, with microseconds.
+
+    :param time: seconds since the epoch.
+    :raises ValueError: if it is not between the years 1970 and 9999.
+    """
+    if not 0 <= time < _END_OF_YEAR_9999:
+        raise ValueError("the time is out of range")
+    second, micro = divmod(round(time * 1_000_000), 1_000_000)
+    return f"{_second(second)}.{micro:06d}Z"
+
+
+@lru_cache(maxsize=8)
+def _second(second: int) -> str:
+    at = gmtime(second)
+    date = f"{at.tm_year:04d}-{at.tm_mon:02d}-{at.tm_mday:02d}"
+    return f"{date}T{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d}"
+
+
+def _epoch(text: str) -> float:
+    when = datetime.fromisoformat(text)
+    if when.tzinfo is None:
+        raise ValueError("the time has no zone")
+    return (when - _EPOCH) // _MICROSECOND / 1_000_000
+
+
+def _dialect(name: str | None) -> Dialect | None:
+    match name:
+        case None | "text" | "json":
+            return name
+    raise ValueError("unknown dialect")
+
+
+def _required(value: dict[str, Any], key: str, kind: type | tuple[type, ...]) -> Any:
+    part = _optional(value, key, kind)
+    if part is None:
+        raise JournalError(f"not a journal record: it has no {key}")
+    return part
+
+
+def _optional(value: dict[str, Any], key: str, kind: type | tuple[type, ...]) -> Any:
+    part = value.pop(key, None)
+    if part is not None and (not isinstance(part, kind) or isinstance(part, bool)):
+        raise JournalError(f"not a journal record: its {key} is of the wrong type")
+    return part
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    return error.msg if isinstance(error, json.JSONDecodeError) else str(error)[:200]

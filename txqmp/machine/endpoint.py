@@ -1,0 +1,157 @@
+"""
+The endpoint ``machine:``, which connects to a simulated machine in this very process::
+
+    endpoint = clientFromString(reactor, "machine:name=vm1:memory=512:paused=yes")
+
+Importing this module is light, since every endpoint description that is parsed may do so: what
+it needs is imported when a machine is made.
+"""
+
+from __future__ import annotations
+
+from socket import AF_UNIX, socketpair
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.error import ConnectError, NoProtocol, getConnectError
+from twisted.internet.interfaces import (
+    IAddress,
+    IProtocol,
+    IProtocolFactory,
+    IReactorSocket,
+    IStreamClientEndpoint,
+    IStreamClientEndpointStringParserWithReactor,
+)
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
+if TYPE_CHECKING:
+    from txqmp.machine.state import Machine
+
+
+@implementer(IProtocolFactory)
+class _Once:
+    """Hands out one protocol of another factory, and remembers what came of it."""
+
+    def __init__(self, factory: IProtocolFactory) -> None:
+        self._factory = factory
+        self.protocol: IProtocol | None = None
+        self.error: Exception | None = None
+
+    def doStart(self) -> None:
+        """Nothing to start: there is no port."""
+
+    def doStop(self) -> None:
+        """Nothing to stop."""
+
+    def buildProtocol(self, addr: IAddress) -> IProtocol | None:
+        """Build it; a failure is kept, since the transport would leak its socket if it saw one."""
+        try:
+            self.protocol = self._factory.buildProtocol(addr)
+        except Exception as error:
+            self.error = error
+        return self.protocol
+
+
+@implementer(IStreamClientEndpoint)
+class MachineEndpoint:
+    """
+    Connects to the text monitor of a simulated machine, through a pair of sockets.
+
+    All connections of one endpoint are to the same machine.
+
+    :ivar machine: the machine.
+    :param reactor: runs the connections, and measures the machine's times unless it was given.
+    :param machine: None for one with the usual settings.
+    """
+
+    def __init__(self, reactor: Any, machine: Machine | None = None) -> None:
+        from txqmp.machine.monitor import monitor_factory
+        from txqmp.machine.state import Machine
+
+        self._reactor = reactor
+        self.machine = Machine(clock=reactor) if machine is None else machine
+        self._monitor = monitor_factory(self.machine, reactor)
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """
+        Connect once.
+
+        :returns: a Deferred that fires with the protocol, which is connected already. It fails
+            with :class:`~twisted.internet.error.ConnectError` if there can be no sockets, with
+            :class:`~twisted.internet.error.NoProtocol` if the factory gave none, or with what
+            the factory or its protocol raised.
+        """
+        return execute(self._connect, protocolFactory)
+
+    def _connect(self, factory: IProtocolFactory) -> IProtocol:
+        if not IReactorSocket.providedBy(self._reactor):
+            raise ConnectError(string="this reactor cannot adopt sockets")
+        adopt: Any = self._reactor.adoptStreamConnection
+        client = _Once(factory)
+        try:
+            ours, theirs = socketpair()
+            # The transports work on copies: these are closed in any case.
+            with ours, theirs:
+                ours.setblocking(False)
+                theirs.setblocking(False)
+                adopt(theirs.fileno(), AF_UNIX, self._monitor)
+                adopt(ours.fileno(), AF_UNIX, client)
+        except Exception as error:
+            transport = getattr(client.protocol, "transport", None)
+            if transport is not None:
+                transport.abortConnection()
+            if isinstance(error, OSError):
+                raise getConnectError(error) from error
+            raise
+        if client.error is not None:
+            raise client.error
+        if client.protocol is None:
+            raise NoProtocol
+        return client.protocol
+
+
+_YES_NO = {"yes": True, "no": False}
+
+
+@implementer(IPlugin, IStreamClientEndpointStringParserWithReactor)
+class MachineStringParser:
+    """
+    Reads ``machine:name=vm1:uuid=…:memory=512:cpus=2:paused=yes``; all settings are optional,
+    ``memory`` is in MiB.
+    """
+
+    prefix = "machine"
+
+    def parseStreamClient(self, reactor: Any, *args: Any, **kwargs: Any) -> MachineEndpoint:
+        """
+        Make the endpoint that a description asks for, and its machine.
+
+        :raises ValueError: an unknown setting, or a value that will not do.
+        """
+        from txqmp.machine.state import Machine
+
+        # "machine:" alone comes as one empty argument.
+        if any(args):
+            raise ValueError(f"machine: settings are written key=value, not {args[0]!r}")
+        settings: dict[str, Any] = {}
+        for key, value in kwargs.items():
+            if key in ("name", "uuid"):
+                settings[key] = value
+            elif key in ("memory", "cpus"):
+                if not (value.isascii() and value.isdecimal() and len(value) < 10):
+                    raise ValueError(f"machine: {key} is a number, not {value!r}")
+                settings[key] = int(value)
+            elif key == "paused":
+                if value not in _YES_NO:
+                    raise ValueError(f"machine: paused is yes or no, not {value!r}")
+                settings[key] = _YES_NO[value]
+            else:
+                raise ValueError(
+                    f"machine: unknown setting {key!r} (known: name, uuid, memory, cpus, paused)"
+                )
+        try:
+            machine = Machine(clock=reactor, **settings)
+        except ValueError as error:
+            raise ValueError(f"machine: {error}") from None
+        return MachineEndpoint(reactor, machine)
