@@ -193,6 +193,9 @@ class TextClientFactory(MonitorClientFactory):
         service = ClientService(endpoint, TextClientFactory(reactor))
         client = await service.whenConnected()
         await client.when_greeted()
+
+    The service hears of a client's end after all that the client itself calls back: ask it for
+    the next one in a later turn of the reactor.
     """
 
     protocol: Callable[[MonitorClientFactory], TextClient] = TextClient  # type: ignore[assignment]
