@@ -107,15 +107,20 @@ class CommandInterrupted(CommandError):
 
 class CommandTimeout(CommandInterrupted):
     """
-    No reply came in time. The command's place in the queue is kept (rule 5).
+    No reply came in time. The place in the queue of a command that was sent is kept (rule 5).
 
     :ivar timeout: the time allowed, in seconds.
+    :ivar sent: False if its turn did not come either: it was not, and will not be, carried out.
     """
 
-    def __init__(self, command: str, timeout: float, lines: Sequence[str] = ()) -> None:
+    def __init__(
+        self, command: str, timeout: float, lines: Sequence[str] = (), *, sent: bool = True
+    ) -> None:
         super().__init__(command, None, lines)
-        self.args = (f"no reply to {command!r} within {timeout:g} s; its outcome is unknown",)
+        known = "its outcome is unknown" if sent else "it was not sent"
+        self.args = (f"no reply to {command!r} within {timeout:g} s; {known}",)
         self.timeout = timeout
+        self.sent = sent
 
 
 class InvalidCommand(MonitorError, ValueError):

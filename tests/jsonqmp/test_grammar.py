@@ -74,7 +74,7 @@ def test_greeting_without_a_package() -> None:
         '{"version": {"qemu": {"major": 7, "minor": 2}, "package": ""}, "capabilities": []}',
         '{"version": {"qemu": {"major": 7, "minor": 2, "micro": true}}, "capabilities": []}',
         '{"version": {"qemu": {"major": 7, "minor": 2, "micro": "0"}}, "capabilities": []}',
-        '{"version": {"qemu": {"major":7, "minor":2, "micro":0}, "package": 1}, "capabilities": []}',
+        '{"version": {"qemu": {"major":7, "minor":2,"micro":0}, "package": 1}, "capabilities": []}',
         '{"version": {"qemu": {"major": 7, "minor": 2, "micro": 0}}, "capabilities": {}}',
         '{"version": {"qemu": {"major": 7, "minor": 2, "micro": 0}}, "capabilities": [1]}',
     ],
@@ -282,6 +282,7 @@ def test_encoded_surrogates_are_not_unicode() -> None:
         b'{"execute": "stop", "id": -Infinity}',
         b'{"execute": "stop", "id": inf}',
         b"{'execute': 'stop', 'id': Infinity}",
+        b"'execute",
     ],
 )
 def test_no_json(raw: bytes) -> None:

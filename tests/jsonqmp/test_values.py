@@ -175,6 +175,23 @@ def test_each_unknown_word_is_junk() -> None:
     assert one(b"info status\r\n") == [(b"info ", UNKNOWN_WORD), (b"status\r\n", UNKNOWN_WORD)]
 
 
+def test_an_unknown_word_ends_with_the_stream() -> None:
+    assert split(b"hello") == [[], [(b"hello", UNKNOWN_WORD)]]
+
+
+@pytest.mark.parametrize("junk", [b"ABC\n", b'{"a": ABC\r\n', b'{"a": "b\nABC\n'])
+def test_a_line_end_ends_an_error(junk: bytes) -> None:
+    assert [raw for raw, _ in one(junk + b"1 2\n")] == [junk, b"1 ", b"2\n"]
+
+
+def test_a_bracket_that_spoils_a_number_does_not_end_the_error() -> None:
+    assert split(b"-}", b"1 2 {}") == [
+        [(b"-}", "unexpected byte 0x7d")],
+        [(b"1 2 ", SKIPPED), (b"{}", None)],
+        [],
+    ]
+
+
 def test_brackets_are_counted_by_kind() -> None:
     assert one(b"{[}][]") == [(b"{[}]", None), (b"[]", None)]
 
@@ -393,6 +410,7 @@ class QEMU:
 @given(STREAMS, CUTS, st.sampled_from([1, 2, 3, 4, 5, 1024]))
 @example(b'{"a": -1.}{"a": 0e5} 0e5 0E5 1.5e+3 ', range(120), 1024)
 @example(b'{"a": {"b": {"c": {"d": [1, 2] } } } ]', [], 3)
+@example(b'{"a": 1}', [4, 4], 1024)
 def test_the_values_are_those_that_qemu_sees(
     stream: bytes, cuts: Sequence[int], max_depth: int
 ) -> None:

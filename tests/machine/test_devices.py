@@ -95,9 +95,11 @@ def test_change_vnc(talk: Talk) -> None:
 def test_change_vnc_to_every_interface_with_a_password(talk: Talk) -> None:
     talk.say("change vnc :0,password")
     assert data(talk.say("info vnc"))[1:3] == ["     address: 0.0.0.0:5900", "        auth: vnc"]
+    talk.say("change vnc :59635")
+    assert data(talk.say("info vnc"))[1:3] == ["     address: 0.0.0.0:65535", "        auth: none"]
 
 
-@pytest.mark.parametrize("display", ["x", ":", ":99999", "unix:/tmp/x", ":1,tls", "h:1,password,"])
+@pytest.mark.parametrize("display", ["x", ":", ":59636", "unix:/tmp/x", ":1,tls", "h:1,password,"])
 def test_change_vnc_refuses(talk: Talk, display: str) -> None:
     assert talk.say(f"change vnc {display}") == [f"- ERR could not start VNC server on {display}"]
 

@@ -88,7 +88,35 @@ def test_a_bad_destination_does_not_disturb_the_one_under_way() -> None:
     assert journey.migration.status == "active"
 
 
-@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
+def test_what_is_allowed_at_first() -> None:
+    migration = Migration(Clock(), lambda: None)
+    assert (migration.speed, migration.downtime) == (33_554_432, 0.03)
+
+
+@pytest.mark.parametrize("speed", [0, 0.9, 2.0**63, float("nan")])
+def test_a_speed_that_cannot_be(speed: float) -> None:
+    with pytest.raises(CommandFailed):
+        Journey().migration.set_speed(speed)
+
+
+def test_limits_that_can_just_be() -> None:
+    migration = Migration(Clock(), lambda: None)
+    migration.set_speed(1)
+    migration.set_downtime(0)
+    assert (migration.speed, migration.downtime) == (1, 0)
+
+
+@pytest.mark.parametrize("port", [65536, 99999])
+def test_a_port_that_cannot_be(port: int) -> None:
+    migration = Migration(Clock(), lambda: None)
+    with pytest.raises(CommandFailed):
+        migration.start(f"tcp:there:{port}", 1)
+    migration.start("tcp:there:65535", 1)
+    assert migration.status == "active"
+    migration.cancel()
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 2.0**63, float("nan"), float("inf")])
 def test_a_downtime_that_cannot_be(seconds: float) -> None:
     with pytest.raises(CommandFailed):
         Journey().migration.set_downtime(seconds)

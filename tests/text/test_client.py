@@ -247,6 +247,12 @@ class TestTimeouts:
         assert isinstance(error, CommandTimeout)
         assert error.command == "info balloon"
 
+    def test_one_whose_turn_did_not_come_was_not_sent(self) -> None:
+        wire = ClientWire(window=1)
+        replies = [wire.client.execute(name, timeout=5.0) for name in ("first", "second")]
+        wire.clock.advance(5)
+        assert [result(reply).sent for reply in replies] == [True, False]
+
     def test_of_one_line(self) -> None:
         wire = ClientWire()
         reply = wire.client.execute_line("info balloon", timeout=5.0)

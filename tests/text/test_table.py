@@ -279,7 +279,8 @@ def test_optional_arguments_are_taken_in_their_order() -> None:
 def test_a_flag_is_true_where_it_is_given() -> None:
     assert bind("-fB", "-f ide1-cd0") == [True, "ide1-cd0"]
     assert bind("-fB", "ide1-cd0") == [False, "ide1-cd0"]
-    assert bind("-f") == [False]
+    assert bind("-F", "-F") == [True]
+    assert bind("-F") == [False]
 
 
 def test_a_flag_is_known_only_in_its_place() -> None:

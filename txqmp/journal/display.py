@@ -104,7 +104,8 @@ def _described(kind: Kind, fields: dict[str, Any], peer: dict[str, Any] | None) 
             return f"closed by {get('ended_by')}: {get('reason')} ({sent}, {back})"
         case Kind.GAP:
             since = f" since {get('since')}" if get("since") else ""
-            return f"{get('lost')} RECORDS LOST{since}: {get('problem')}"
+            lost = f"{get('lost')} RECORDS LOST" if "lost" in fields else "NOTHING HEARD"
+            return f"{lost}{since}: {get('problem')}"
         case _:
             return _json(fields)
 

@@ -130,14 +130,13 @@ class ValueSplitter:
     Split a byte stream into JSON values and junk, as it comes.
 
     The ``raw`` of everything handed out, put together, is the stream. Values do not depend
-    on how the stream was cut into chunks. Nothing is read twice but a few bytes: the work
-    grows with the length of the stream alone.
+    on how the stream was cut into chunks, nor does the work, which grows with its length.
 
-    A peer can make QEMU and a splitter disagree with a value longer than ``max_length``:
-    QEMU counts the bytes and the number of tokens, not white space.
+    QEMU bounds a value otherwise: 64 MiB in tokens, not counting white space, and 2 Mi
+    tokens. What a splitter takes for one value near these bounds may be junk to QEMU.
 
-    :param max_length: bytes in a value; in longer ones, the bytes after these are skipped
-        like those after any error. It also bounds what is held between two chunks.
+    :param max_length: bytes in a value; of a longer one, what comes after these is skipped
+        like the bytes after any error. It also bounds what is held between two chunks.
     :param max_depth: objects and arrays inside each other.
     """
 

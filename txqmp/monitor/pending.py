@@ -40,8 +40,7 @@ class Pending:
     def start_timer(
         self, clock: IReactorTime, seconds: float, call: Callable[[Pending], Any]
     ) -> None:
-        """Call back in a while, unless the command ends before; replaces an earlier timer."""
-        self.stop_timer()
+        """Call back in a while, unless the command ends before."""
         self._timer = clock.callLater(seconds, self._expired, call)
 
     def stop_timer(self) -> None:
@@ -153,7 +152,8 @@ class CommandQueue:
             self._send(pending)
 
     def _time_out(self, pending: Pending, timeout: float) -> None:
-        error = CommandTimeout(pending.line, timeout, pending.lines)
+        sent = pending not in self._waiting
+        error = CommandTimeout(pending.line, timeout, pending.lines, sent=sent)
         self._abandon(pending)
         pending.deferred.errback(error)
 

@@ -38,7 +38,7 @@ class Daemon(MultiService):
     def _attempt(self, start: Callable[[], None]) -> None:
         try:
             start()
-        except (CannotListenError, MonitorError, OSError) as error:
+        except (CannotListenError, MonitorError, OSError, OverflowError) as error:
             reason = _explain(error)
             _log.critical("{program}: {reason}", program=self._program, reason=reason)
             # twistd has turned sys.stderr into a log by now.

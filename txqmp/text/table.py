@@ -3,17 +3,17 @@ The commands a text server knows: names, argument types, help, handlers.
 
 Argument types are letters, as in the monitor of 2009:
 
-=====  =========================================================================
-``s``  a string
-``F``  a file name
-``B``  a block device's name
-``i``  a 32-bit integer: decimal, ``0x`` or leading ``0``, with a sign
-``l``  a 64-bit integer
-``/``  an optional format joined to the verb (``x/4i``), given as ``"4i"`` or None
-``-x`` an optional flag, given as True or False
-``?``  after a letter: the argument may be missing, and is None then
-``.``  after ``i``: optional, and joined to the integer before it (``0x3c0.2``)
-=====  =========================================================================
+======  ========================================================================
+``s``   a string
+``F``   a file name
+``B``   a block device's name
+``i``   a 32-bit integer: decimal, ``0x`` or leading ``0``, with a sign
+``l``   a 64-bit integer
+``/``   an optional format joined to the verb (``x/4i``), given as ``"4i"`` or None
+``-x``  an optional flag, given as True or False
+``?``   after a letter: the argument may be missing, and is None then
+``.``   after ``i``: optional, and joined to the integer before it (``0x3c0.2``)
+======  ========================================================================
 """
 
 from __future__ import annotations
