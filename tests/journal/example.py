@@ -54,5 +54,5 @@ def text_command(line: str, *words: str) -> Record:
 
 def text_output(text: str, **changes: Any) -> Record:
     fields = {"text": text, "reply_to": 1}
-    raw = f"= {text}\r\n".encode()
+    raw = f"= {text}\r\n".encode("utf-8", "surrogateescape")
     return record(Kind.OUTPUT, dialect="text", fields=fields, raw=raw, **changes)

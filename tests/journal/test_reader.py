@@ -44,6 +44,10 @@ def seen(entries: list[Record | Torn]) -> list[int | bytes]:
     return [entry.raw if isinstance(entry, Torn) else entry.seq for entry in entries]
 
 
+def descriptors() -> list[Path]:
+    return list(Path("/proc/self/fd").iterdir())
+
+
 def rotating(path: Path, rotate_bytes: int, keep: int = 10) -> JournalFile:
     file = JournalFile(path, rotate_bytes=rotate_bytes, keep=keep)
     file.open()
@@ -178,7 +182,9 @@ def test_rotation_between_polls(path: Path, follower: Follower) -> None:
     for n in (2, 3):
         file.write(line(n))
     assert path.with_name("journal.1").exists()
+    before = descriptors()
     assert seen(follower.poll()) == [2, 3]
+    assert len(descriptors()) == len(before)
     file.write(line(4))
     assert seen(follower.poll()) == [4]
     file.close()

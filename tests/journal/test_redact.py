@@ -284,6 +284,7 @@ def hostile() -> Iterator[tuple[str, Record]]:
     yield "undecoded, qom-set", undecoded(b'qom-set /objects/s data "hunter2\n')
     yield "undecoded, url", undecoded(b"drive_add\xff 0 http://u:hunter2@h/")
     yield "undecoded, quoted", undecoded(b"password hunter2\n", "bad line: 'password hunter2'")
+    yield "undecoded, single quotes", undecoded(b"password hunter2\n", "bad 'password hunter2'")
     yield "undecoded, quoted alone", undecoded(b"password hunter2\n", 'bad "password hunter2"')
     # a connection that ended over it
     yield (
@@ -434,6 +435,47 @@ def test_what_is_no_secret_is_kept(harmless: Record) -> None:
         ),
         (text_output("password = x"), b"= password =[redacted]\r\n"),
         (failure("change vnc password x", "text"), b"- ERR change vnc password [redacted]\r\n"),
+        (
+            record(
+                Kind.REJECTION,
+                dialect="text",
+                fields={"reason": "unknown: qom-set x y z"},
+                raw=b"- BAD unknown: qom-set x y z\n",
+            ),
+            b"- BAD unknown: qom-set [redacted]\n",
+        ),
+        (
+            record(
+                Kind.SUCCESS,
+                dialect="text",
+                fields={"command": "set_password vnc x"},
+                raw=b"+ OK set_password vnc x completed\r\n",
+            ),
+            b"+ OK set_password [redacted] completed\r\n",
+        ),
+        (
+            record(
+                dialect="text",
+                fields={"event": "x", "data": "password=y"},
+                raw=b"* EVENT x password=y\r\n",
+            ),
+            b"* EVENT x\r\n",
+        ),
+        (
+            record(
+                Kind.SUCCESS,
+                dialect="json",
+                fields={"return": {"password": "x"}, "id": "a"},
+                raw=b"{}",
+            ),
+            b'{"return":{"password":"[redacted]"},"id":"a"}',
+        ),
+        (text_output("a password=\u00e9"), b"= a password=[redacted]\r\n"),
+        (text_output("\udce9 password=x"), b"= \\udce9 password=[redacted]\r\n"),
+        (
+            record(Kind.GREETING, dialect="text", fields={"qemu": "password=x"}, raw=b"+ OK\n"),
+            b"[redacted 5 bytes]",
+        ),
         (undecoded(b"password\n"), b"[redacted 9 bytes]"),
         (json_reply("x", sensitive=True), None),
         (
@@ -444,6 +486,41 @@ def test_what_is_no_secret_is_kept(harmless: Record) -> None:
 )
 def test_raw_is_written_again(given: Record, raw: bytes | None) -> None:
     assert redact(given).raw == raw
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        *({name: SECRET} for name in ("password", "pwd", "psk", "secret", "cookie", "credential")),
+        *({name: SECRET} for name in ("raw-key", "keydata", "token", "ticket", "authorization")),
+        *({name: SECRET} for name in ("buf-b64", "input-data", "input_data")),
+        {"device": "vnc", "arg": SECRET},
+        {"name": "data", "value": SECRET},
+        {"qom-type": "tls-cipher-suites", "data": SECRET},
+        {"url": f"http://u:{SECRET}@h"},
+        {"x\u00e9": {"password": SECRET}},
+    ],
+    ids=str,
+)
+def test_a_secret_that_raw_alone_tells(member: dict[str, Any]) -> None:
+    given = raw_json(json.dumps({"execute": "x", "and": member}, ensure_ascii=False))
+    assert redact(given).raw == b'{"execute":"x"}'
+
+
+def test_object_add_that_raw_alone_tells() -> None:
+    for key in ("execute", "exec-oob"):
+        given = raw_json(json.dumps({key: "Object_Add", "arguments": {"data": SECRET}}))
+        assert redact(given).raw == b'{"execute":"x"}'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [f"change vnc x {SECRET}", f"object-add x,data={SECRET}", f"qom-set /x data {SECRET}"],
+)
+def test_a_command_line_that_raw_alone_tells(line: str) -> None:
+    fields = {"command": "x", "arguments": []}
+    given = record(Kind.COMMAND, dialect="text", fields=fields, raw=line.encode() + b"\n")
+    assert redact(given).raw == b"x\n"
 
 
 def test_the_fields_around_a_secret_are_kept() -> None:

@@ -61,7 +61,7 @@ _NAMED = re.compile(r"(?<![\w.-])([\w.-]++)[\"'\]]*+(?:\s*+[=:]|\s++)(?=\s*+\S)"
 _CHUNK = re.compile(r"\S++")
 _OPTION = re.compile(r"(?:[^,]++|,,)++")
 _CEPH_KEY = re.compile(r":key=.*+", re.IGNORECASE | re.DOTALL)
-_HIDDEN = re.compile(r"[\s\"']*+\[redacted\][\s\"'\]}]*+")
+_HIDDEN = re.compile(r"[\s\"']*+\[redacted\](?=[\"'\]}]|$)")
 _MAX_FAILURES = 16
 _WORD = re.compile(r'"((?:[^"\\]++|\\.)*+)(?:"|\\?$)|(\S++)', re.DOTALL)
 _UNQUOTED = re.compile(r"\\(.)", re.DOTALL)
@@ -244,11 +244,11 @@ def _conceal_options(text: str, typed: bool, in_secret: bool) -> str:
         if "rbd:" in piece.lower() and _CEPH_KEY.search(piece):
             piece, found = _CEPH_KEY.sub(f":key={REDACTED}", piece), True
         for match in names.finditer(piece):
-            if secrecy(match[1]) or (in_secret and _is_contents(match[1])):
-                if _HIDDEN.fullmatch(piece, match.end()) is None:
-                    gap = "" if match[0].endswith(("=", " ")) else " "
-                    piece = f"{piece[: match.end()]}{gap}{REDACTED}"
-                    found = hiding = True
+            telling = secrecy(match[1]) or (in_secret and _is_contents(match[1]))
+            if telling and _HIDDEN.match(piece, match.end()) is None:
+                gap = "" if match[0].endswith(("=", " ")) else " "
+                piece = f"{piece[: match.end()]}{gap}{REDACTED}"
+                found = hiding = True
                 break
         else:
             if hiding and "=" not in piece:

@@ -9,22 +9,34 @@ of all its messages are the bytes that went by.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
+
+from twisted.logger import Logger
 
 from txqmp.errors import ProtocolViolation
 from txqmp.journal.record import Dialect, Direction, Kind
 from txqmp.journal.redact import reveals_secret
 from txqmp.jsonqmp import grammar as json_grammar
+from txqmp.jsonqmp import values
+from txqmp.jsonqmp.grammar import ABSENT
 from txqmp.jsonqmp.values import Junk, Value, ValueSplitter
 from txqmp.monitor.framing import LineSplitter, Overlong
 from txqmp.text import grammar as text_grammar
 
-MAX_MESSAGE = 64 * 1024 * 1024
-"""Bytes in a message; the pieces of a longer one are journalled undecoded."""
+_log = Logger()
+
+MAX_MESSAGE = 4 * 1024 * 1024
+"""
+Bytes in a message; the pieces of a longer one are journalled undecoded. Nothing else is done
+while a message is read, which takes up to a quarter of a second for each MiB.
+"""
 
 MAX_UNANSWERED = 100_000
 """Commands kept to pair replies with. Beyond them no reply of the connection is paired."""
+
+_UNHEEDED = (values.WHITE_SPACE, values.INCOMPLETE, values.SKIPPED)
+"""The junk that a monitor does not answer."""
 
 
 class Message(NamedTuple):
@@ -34,7 +46,7 @@ class Message(NamedTuple):
     :ivar fields: what was decoded.
     :ivar raw: its bytes.
     :ivar slot: the command's own place, when it is a command.
-    :ivar sensitive: it answers a command that asked for a secret.
+    :ivar sensitive: it answers, or may answer, a command that asked for a secret.
     """
 
     kind: Kind
@@ -54,7 +66,7 @@ class Slot:
 
     __slots__ = ("command", "id", "mono", "sensitive", "seq")
 
-    def __init__(self, command: str, id: object = None, sensitive: bool = False) -> None:
+    def __init__(self, command: str, id: object = ABSENT, sensitive: bool = False) -> None:
         self.command = command
         self.id = id
         self.sensitive = sensitive
@@ -67,16 +79,25 @@ class Unanswered:
 
     def __init__(self) -> None:
         self._slots: deque[Slot] = deque()
-        self._lost_track = False
+        self._ordered = True
+        self._too_many = False
+        # Those that asked for a secret; the forgotten ones count for ever.
+        self._sensitive = 0
 
     def add(self, slot: Slot) -> Slot:
         """A command was sent."""
+        self._sensitive += slot.sensitive
         if len(self._slots) >= MAX_UNANSWERED:
-            self._lost_track = True
+            self._too_many = True
             self._slots.clear()
-        if not self._lost_track:
+        if not self._too_many and (self._ordered or slot.id is not ABSENT):
             self._slots.append(slot)
         return slot
+
+    def lose_order(self) -> None:
+        """An answer may have been overlooked: none is paired any more, unless by its id."""
+        self._ordered = False
+        self._slots = deque(slot for slot in self._slots if slot.id is not ABSENT)
 
     def oldest(self) -> Slot | None:
         """The command whose turn it is."""
@@ -84,7 +105,7 @@ class Unanswered:
 
     def take(self) -> Slot | None:
         """The command whose turn it is has got its answer."""
-        return self._slots.popleft() if self._slots else None
+        return self._take_at(0) if self._slots else None
 
     def take_id(self, key: object, failed: bool) -> Slot | None:
         """
@@ -93,25 +114,32 @@ class Unanswered:
         :param failed: the answer is an error: what could not be read gets nothing else.
         """
         for index, slot in enumerate(self._slots):
-            if slot.id == key and (failed or slot.command):
-                del self._slots[index]
-                return slot
+            if _same_id(slot.id, key) and (failed or slot.command):
+                return self._take_at(index)
         return None
 
+    def _take_at(self, index: int) -> Slot:
+        slot = self._slots[index]
+        del self._slots[index]
+        self._sensitive -= slot.sensitive
+        return slot
 
-def _undecoded(problem: str, raw: bytes, slot: Slot | None = None) -> Message:
-    return Message(Kind.UNDECODED, {"problem": problem}, raw, slot)
+    def is_sensitive(self, slot: Slot | None) -> bool:
+        """Whether the answer to a command is a secret; to an unknown one, if any may be."""
+        return self._sensitive > 0 if slot is None else slot.sensitive
 
 
-class TextDecoder:
-    """Reads QMP 0.1: lines, answered in the order of the commands (rule 3)."""
+def _same_id(one: object, other: object) -> bool:
+    # To Python true is 1, to JSON it is not; 1.0 comes back as 1.
+    return one == other and isinstance(one, bool) is isinstance(other, bool)
 
-    dialect: Dialect = "text"
 
-    def __init__(self) -> None:
-        self._lines = {way: LineSplitter(MAX_MESSAGE) for way in Direction}
+class _Decoder:
+    """What the two dialects share: bytes to pieces, and what is done with those."""
+
+    def __init__(self, make_splitter: Callable[[int], Any]) -> None:
+        self._splitters = {way: make_splitter(MAX_MESSAGE) for way in Direction}
         self._unanswered = Unanswered()
-        self._greeted = False
 
     def feed(self, way: Direction, data: bytes) -> Iterator[tuple[Message, Slot | None]]:
         """
@@ -119,16 +147,46 @@ class TextDecoder:
 
         :returns: each message that ends in it, with the command that it answers.
         """
-        for line in self._lines[way].feed(data):
-            if isinstance(line, Overlong):
-                raw = line.data + b"\n" if line.last else line.data
-                # The server answers it (rule 12), so it has its place in the order.
-                slot = self._sent("") if line.first and way is Direction.TO_MONITOR else None
-                yield _undecoded("line too long", raw, slot), None
-            elif way is Direction.TO_MONITOR:
-                yield self._command(line), None
-            else:
-                yield self._reply(line)
+        for piece in self._splitters[way].feed(data):
+            yield self._read(way, piece)
+
+    def _read(self, way: Direction, piece: Any) -> tuple[Message, Slot | None]:
+        raw = self._raw(piece)
+        try:
+            if way is Direction.TO_MONITOR:
+                return self._command(piece, raw), None
+            return self._reply(piece, raw)
+        except Exception:
+            # It must not happen. If it does the bytes are kept, and no reply's owner is guessed.
+            _log.failure("a message could not be decoded")
+            self._unanswered.lose_order()
+            return self._undecoded(way, "the decoder failed", raw), None
+
+    def _undecoded(
+        self, way: Direction, problem: str, raw: bytes, slot: Slot | None = None
+    ) -> Message:
+        # What a monitor says may be the answer to anything that waits.
+        sensitive = way is Direction.TO_CLIENT and self._unanswered.is_sensitive(None)
+        return Message(Kind.UNDECODED, {"problem": problem}, raw, slot, sensitive)
+
+    def _raw(self, piece: Any) -> bytes:
+        raise NotImplementedError
+
+    def _command(self, piece: Any, raw: bytes) -> Message:
+        raise NotImplementedError
+
+    def _reply(self, piece: Any, raw: bytes) -> tuple[Message, Slot | None]:
+        raise NotImplementedError
+
+
+class TextDecoder(_Decoder):
+    """Reads QMP 0.1: lines, answered in the order of the commands (rule 3)."""
+
+    dialect: Dialect = "text"
+
+    def __init__(self) -> None:
+        super().__init__(LineSplitter)
+        self._greeted = False
 
     def finish(self, way: Direction) -> Iterator[Message]:
         """
@@ -136,80 +194,94 @@ class TextDecoder:
 
         :returns: what was said and not ended.
         """
-        rest = self._lines[way].clear()
+        rest = self._splitters[way].clear()
         if rest:
-            yield _undecoded("incomplete line", rest)
+            yield self._undecoded(way, "incomplete line", rest)
 
-    def _sent(self, verb: str, sensitive: bool = False) -> Slot:
-        return self._unanswered.add(Slot(verb, None, sensitive))
+    def _raw(self, piece: bytes | Overlong) -> bytes:
+        if isinstance(piece, Overlong):
+            return piece.data + b"\n" if piece.last else piece.data
+        return piece + b"\n"
 
-    def _command(self, line: bytes) -> Message:
-        raw = line + b"\n"
+    def _command(self, piece: bytes | Overlong, raw: bytes) -> Message:
+        way = Direction.TO_MONITOR
+        if isinstance(piece, Overlong):
+            # The server answers it (rule 12), so it has its place in the order.
+            slot = self._unanswered.add(Slot("")) if piece.first else None
+            return self._undecoded(way, "line too long", raw, slot)
         try:
-            command = text_grammar.parse_command(line.removesuffix(b"\r"))
+            command = text_grammar.parse_command(piece.removesuffix(b"\r"))
         except ProtocolViolation as violation:
-            return _undecoded(violation.problem, raw, self._sent(""))
+            slot = self._unanswered.add(Slot(""))
+            return self._undecoded(way, violation.problem, raw, slot)
         if command is None:
-            return _undecoded("empty line", raw)
+            return self._undecoded(way, "empty line", raw)
         arguments = list(command.arguments)
-        slot = self._sent(command.verb, reveals_secret(command.verb, arguments))
+        sensitive = reveals_secret(command.verb, arguments)
+        slot = self._unanswered.add(Slot(command.verb, ABSENT, sensitive))
         fields = {"command": command.verb, "arguments": arguments}
         return Message(Kind.COMMAND, fields, raw, slot)
 
-    def _reply(self, line: bytes) -> tuple[Message, Slot | None]:
-        raw = line + b"\n"
-        line = line.removesuffix(b"\r")
+    def _reply(self, piece: bytes | Overlong, raw: bytes) -> tuple[Message, Slot | None]:
+        way = Direction.TO_CLIENT
+        if isinstance(piece, Overlong):
+            if piece.first:
+                self._doubt(piece.data)
+            return self._undecoded(way, "line too long", raw), None
+        line = piece.removesuffix(b"\r")
+        # The first line is the greeting, and no other is (rule 17).
+        if line and not self._greeted:
+            return self._greeting(line, raw), None
         try:
-            if not self._greeted:
-                greeting = text_grammar.parse_greeting(line)
-                self._greeted = True
-                fields = {"qemu": greeting.qemu, "qmp": greeting.qmp}
-                return Message(Kind.GREETING, fields, raw), None
             message = text_grammar.parse_server_line(line)
         except ProtocolViolation as violation:
-            return _undecoded(violation.problem, raw), None
+            self._doubt(line)
+            return self._undecoded(way, violation.problem, raw), None
+        return self._message(message, raw)
+
+    def _greeting(self, line: bytes, raw: bytes) -> Message:
+        self._greeted = True
+        try:
+            greeting = text_grammar.parse_greeting(line)
+        except ProtocolViolation as violation:
+            return self._undecoded(Direction.TO_CLIENT, violation.problem, raw)
+        return Message(Kind.GREETING, {"qemu": greeting.qemu, "qmp": greeting.qmp}, raw)
+
+    def _doubt(self, line: bytes) -> None:
+        """A line could not be read; it may have been the completion of a command."""
+        if line[:1] in (b"+", b"-"):
+            self._unanswered.lose_order()
+
+    def _message(
+        self, message: text_grammar.ServerMessage, raw: bytes
+    ) -> tuple[Message, Slot | None]:
         if isinstance(message, text_grammar.Event):
             fields = {"event": message.name}
             if message.data:
                 fields["data"] = message.data
             return Message(Kind.EVENT, fields, raw), None
         if isinstance(message, text_grammar.Unknown):
-            return _undecoded("not an event", raw), None
+            return self._undecoded(Direction.TO_CLIENT, "not an event", raw), None
         if isinstance(message, text_grammar.Output):
             slot = self._unanswered.oldest()
-            sensitive = slot is not None and slot.sensitive
+            sensitive = self._unanswered.is_sensitive(slot)
             return Message(Kind.OUTPUT, {"text": message.text}, raw, None, sensitive), slot
         slot = self._unanswered.take()
-        sensitive = slot is not None and slot.sensitive
         if isinstance(message, text_grammar.Success):
             return Message(Kind.SUCCESS, {"completed": message.command}, raw), slot
         failed = isinstance(message, text_grammar.Failure)
         kind = Kind.FAILURE if failed else Kind.REJECTION
+        sensitive = self._unanswered.is_sensitive(slot)
         return Message(kind, {"reason": message.reason}, raw, None, sensitive), slot
 
 
-class JSONDecoder:
+class JSONDecoder(_Decoder):
     """Reads JSON QMP: values, answered by id."""
 
     dialect: Dialect = "json"
 
     def __init__(self) -> None:
-        self._values = {way: ValueSplitter(MAX_MESSAGE) for way in Direction}
-        self._unanswered = Unanswered()
-
-    def feed(self, way: Direction, data: bytes) -> Iterator[tuple[Message, Slot | None]]:
-        """
-        Take a copy of what went by.
-
-        :returns: each message that ends in it, with the command that it answers.
-        """
-        for piece in self._values[way].feed(data):
-            if isinstance(piece, Junk):
-                yield self._junk(way, piece), None
-            elif way is Direction.TO_MONITOR:
-                yield self._command(piece), None
-            else:
-                yield self._reply(piece)
+        super().__init__(ValueSplitter)
 
     def finish(self, way: Direction) -> Iterator[Message]:
         """
@@ -217,61 +289,87 @@ class JSONDecoder:
 
         :returns: what was said and not ended.
         """
-        for piece in self._values[way].finish():
-            if isinstance(piece, Junk):
-                yield self._junk(way, piece)
-            else:
-                yield self._command(piece) if way is Direction.TO_MONITOR else self._reply(piece)[0]
+        for piece in self._splitters[way].finish():
+            yield self._read(way, piece)[0]
 
-    def _junk(self, way: Direction, junk: Junk) -> Message:
-        slot = None
-        if way is Direction.TO_MONITOR and junk.raw.strip():
-            # An error without an id answers it, if no command comes in between.
-            slot = self._unanswered.add(Slot("", json_grammar.ABSENT))
-        return _undecoded(junk.problem, junk.raw, slot)
+    def _raw(self, piece: Value | Junk) -> bytes:
+        return piece.raw
 
-    def _command(self, value: Value) -> Message:
+    def _command(self, piece: Value | Junk, raw: bytes) -> Message:
         try:
-            command = json_grammar.parse_command(value.raw)
+            if isinstance(piece, Junk):
+                raise ProtocolViolation(piece.problem)
+            command = json_grammar.parse_command(raw)
         except ProtocolViolation as violation:
-            slot = self._unanswered.add(Slot("", json_grammar.ABSENT))
-            return _undecoded(violation.problem, value.raw, slot)
+            slot = None
+            if violation.problem not in _UNHEEDED:
+                # An error without an id answers it, if no command comes in between.
+                slot = self._unanswered.add(Slot(""))
+            return self._undecoded(Direction.TO_MONITOR, violation.problem, raw, slot)
         fields: dict[str, Any] = {"command": command.name, "arguments": command.arguments}
-        if command.id is not json_grammar.ABSENT:
+        if command.id is not ABSENT:
             fields["id"] = command.id
         if command.oob:
             fields["oob"] = True
         sensitive = reveals_secret(command.name, command.arguments)
         slot = self._unanswered.add(Slot(command.name, command.id, sensitive))
-        return Message(Kind.COMMAND, fields, value.raw, slot)
+        return Message(Kind.COMMAND, fields, raw, slot)
 
-    def _reply(self, value: Value) -> tuple[Message, Slot | None]:
+    def _reply(self, piece: Value | Junk, raw: bytes) -> tuple[Message, Slot | None]:
         try:
-            message = json_grammar.parse_server_message(value.raw)
+            if isinstance(piece, Junk):
+                raise ProtocolViolation(piece.problem)
+            message = json_grammar.parse_server_message(raw)
         except ProtocolViolation as violation:
-            return _undecoded(violation.problem, value.raw), None
+            if violation.problem in (values.TOO_LONG, values.TOO_DEEP):
+                self._unanswered.lose_order()
+            return self._undecoded(Direction.TO_CLIENT, violation.problem, raw), None
         fields: dict[str, Any]
         if isinstance(message, json_grammar.Greeting):
             fields = {"qemu": message.qemu, "capabilities": list(message.capabilities)}
-            return Message(Kind.GREETING, fields, value.raw), None
+            return Message(Kind.GREETING, fields, raw), None
         if isinstance(message, json_grammar.Event):
-            fields = {"event": message.name, "data": message.data}
+            fields = {"event": message.name}
+            if message.data:
+                fields["data"] = message.data
             if message.timestamp is not None:
                 fields["timestamp"] = message.timestamp
-            return Message(Kind.EVENT, fields, value.raw), None
-        failed = isinstance(message, json_grammar.Failure)
-        slot = self._unanswered.take_id(message.id, failed)
-        sensitive = slot is not None and slot.sensitive
+            return Message(Kind.EVENT, fields, raw), None
+        return self._completion(message, raw)
+
+    def _completion(
+        self, message: json_grammar.Completion, raw: bytes
+    ) -> tuple[Message, Slot | None]:
+        fields: dict[str, Any]
         if isinstance(message, json_grammar.Success):
             kind, fields = Kind.SUCCESS, {"return": message.value}
         else:
-            kind, fields = (
-                Kind.FAILURE,
-                {
-                    "reason": message.description,
-                    "class": message.error_class,
-                },
-            )
-        if message.id is not json_grammar.ABSENT:
+            kind = Kind.FAILURE
+            fields = {"reason": message.description, "class": message.error_class}
+        if message.id is not ABSENT:
             fields["id"] = message.id
-        return Message(kind, fields, value.raw, None, sensitive), slot
+        slot = self._unanswered.take_id(message.id, kind is Kind.FAILURE)
+        sensitive = self._unanswered.is_sensitive(slot)
+        return Message(kind, fields, raw, None, sensitive), slot
+
+
+class UnknownDecoder:
+    """Reads nothing: what is spoken is neither of the two dialects, or was never told."""
+
+    dialect: Dialect | None = None
+
+    def feed(self, way: Direction, data: bytes) -> Iterator[tuple[Message, Slot | None]]:
+        """
+        Take a copy of what went by.
+
+        :returns: the copy, undecoded.
+        """
+        yield Message(Kind.UNDECODED, {"problem": "unknown dialect"}, data), None
+
+    def finish(self, way: Direction) -> Iterator[Message]:
+        """
+        The connection is over.
+
+        :returns: nothing: no byte was kept.
+        """
+        return iter(())

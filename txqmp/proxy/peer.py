@@ -34,7 +34,7 @@ def _credentials(transport: Any) -> dict[str, Any]:
         option = transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     except (AttributeError, OSError):
         return {}
-    pid, uid, gid = struct.unpack("3i", option)
+    pid, uid, gid = struct.unpack("iII", option)
     found = {"uid": uid, "gid": gid, "pid": pid}
     with suppress(OSError):
         found["program"] = Path(f"/proc/{pid}/comm").read_text("utf-8", "backslashreplace").strip()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
 from txqmp.errors import GreetingTimeout
-from txqmp.monitor.closing import GracefulClose
+from txqmp.monitor.closing import GracefulClose, abort
 from txqmp.monitor.observer import OneShotObserver
 
 _log = Logger()
@@ -33,7 +33,8 @@ class ITap(Interface):
     """
     Hears a conversation.
 
-    ``opened`` comes first, ``closed`` last, each once. Nothing raises.
+    ``opened`` comes first, ``closed`` last, each once. Nothing should raise: a tap that does
+    is told nothing more, while the conversation goes on.
     """
 
     def opened() -> None:
@@ -112,9 +113,9 @@ class Side(Protocol):
         self.lost = True
         self._close.closed()
         self._conversation.ended(self, reason.getErrorMessage())
+        self._conversation.lost(self)
         if self.other is not None:
             self.other.close()
-        self._conversation.lost(self)
 
     def close(self) -> None:
         """Lose the connection, once what was written is read or time is up."""
@@ -135,6 +136,7 @@ class Conversation:
         self._factory = factory
         self._tap_for = tap_for
         self._tap: Any = None
+        self._deaf = False
         self._connecting: Deferred[Any] | None = None
         self._greeting_timer: IDelayedCall | None = None
         self._client = Side("client", self)
@@ -149,17 +151,18 @@ class Conversation:
     def client_made(self, client: Side) -> None:
         """Connect to the monitor; the client's bytes wait in its socket until then."""
         client.wire.pauseProducing()
-        self._tap = self._tap_for(client.wire, self.number)
-        self._tap.opened()
+        self._tell("opened")
         if not self._factory.quiet:
             peer = client.wire.getPeer()
             _log.info("connection {number}: opened by {peer}", number=self.number, peer=peer)
         self._factory.conversations.add(self)
         upstream = Factory.forProtocol(self._monitor_side)
         upstream.noisy = False
-        self._connecting = self._factory.endpoint.connect(upstream)
-        self._connecting.addCallbacks(self._monitor_made, self._refused)
-        self._connecting.addErrback(self._broken)
+        # It may have connected, or failed, by the time it is back.
+        connecting = maybeDeferred(self._factory.endpoint.connect, upstream)
+        self._connecting = connecting
+        connecting.addCallbacks(self._monitor_made, self._refused)
+        connecting.addErrback(self._broken)
 
     def _monitor_side(self) -> Side:
         return Side("monitor", self)
@@ -178,7 +181,7 @@ class Conversation:
 
     def _refused(self, failure: Failure) -> None:
         self._connecting = None
-        if not failure.check(CancelledError):
+        if self._ending is None:
             reason = failure.getErrorMessage()
             _log.error(
                 "connection {number}: cannot connect to the monitor: {reason}",
@@ -201,12 +204,27 @@ class Conversation:
     def heard(self, side: Side, data: bytes) -> None:
         """One end said something, and it was passed on."""
         if side is self._client:
-            self._tap.to_monitor(data)
+            self._tell("to_monitor", data)
+        else:
+            self._wait_no_more()
+            self._tell("to_client", data)
+
+    def _tell(self, what: str, *args: Any) -> None:
+        """Let the tap hear; whatever becomes of it, the conversation goes on."""
+        if self._deaf:
             return
+        try:
+            if self._tap is None:
+                self._tap = self._tap_for(self._client.wire, self.number)
+            getattr(self._tap, what)(*args)
+        except Exception:
+            self._deaf = True
+            _log.failure("connection {number}: the tap failed", number=self.number)
+
+    def _wait_no_more(self) -> None:
         if self._greeting_timer is not None:
             self._greeting_timer.cancel()
             self._greeting_timer = None
-        self._tap.to_client(data)
 
     def ended(self, side: Side, reason: str) -> None:
         """One end says no more, or is gone; the first to do so is remembered."""
@@ -221,11 +239,9 @@ class Conversation:
         if self._connecting is not None:
             self._connecting.cancel()
         if self._client.lost and (self._monitor is None or self._monitor.lost):
-            if self._greeting_timer is not None:
-                self._greeting_timer.cancel()
-                self._greeting_timer = None
+            self._wait_no_more()
             reason, by = self._ending or ("", "proxy")
-            self._tap.closed(reason, by)
+            self._tell("closed", reason, by)
             if not self._factory.quiet:
                 _log.info(
                     "connection {number}: closed by the {by}: {reason}",
@@ -238,6 +254,7 @@ class Conversation:
     def close(self, reason: str) -> None:
         """End both connections, once what is on its way has arrived or time is up."""
         self._end("proxy", reason)
+        self._wait_no_more()
         for side in (self._client, self._monitor):
             if side is not None:
                 side.close()
@@ -247,7 +264,7 @@ class Conversation:
         self._end("proxy", reason)
         for side in (self._client, self._monitor):
             if side is not None and not side.lost:
-                side.wire.abortConnection()
+                abort(side.transport)
 
 
 TapMaker = Callable[[Any, int], Any]
@@ -304,8 +321,7 @@ class RelayFactory(Factory):
     def conversation_over(self, conversation: Conversation) -> None:
         """Both ends are gone, and the tap knows."""
         self.conversations.discard(conversation)
-        if self._idle is not None and not self.conversations:
-            self._idle.fire(None)
+        self._check_idle()
 
     def close_all(self, reason: str) -> Deferred[None]:
         """
@@ -313,9 +329,15 @@ class RelayFactory(Factory):
 
         :returns: fires when none is left, which takes no longer than a peer gets to read its rest.
         """
-        self._idle = OneShotObserver()
-        if not self.conversations:
-            self._idle.fire(None)
+        if self._idle is None:
+            self._idle = OneShotObserver()
+        idle = self._idle.when()
         for conversation in list(self.conversations):
             conversation.close(reason)
-        return self._idle.when()
+        self._check_idle()
+        return idle
+
+    def _check_idle(self) -> None:
+        if self._idle is not None and not self.conversations:
+            idle, self._idle = self._idle, None
+            idle.fire(None)

@@ -7,17 +7,17 @@ from time import monotonic, time
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from txqmp.journal.record import Direction, Kind, Record, iso_time
-from txqmp.proxy.decode import JSONDecoder, Message, Slot, TextDecoder
+from txqmp.proxy.decode import JSONDecoder, Message, Slot, TextDecoder, UnknownDecoder
 from txqmp.proxy.relay import ITap
 
-_log = Logger()
-
 _UNHEARD = 64 * 1024
-"""Bytes of a client kept while the monitor has not said which dialect is spoken."""
+"""Bytes kept while the monitor has not said which dialect is spoken."""
+
+_Decoder = TextDecoder | JSONDecoder | UnknownDecoder
+_DECODERS: dict[bytes, Callable[[], _Decoder]] = {b"+": TextDecoder, b"{": JSONDecoder}
 
 
 @implementer(ITap)
@@ -55,8 +55,8 @@ class Tap:
         self._seq = 0
         self._heard: list[tuple[Direction, bytes, float, float]] = []
         self._turn: IDelayedCall | None = None
-        self._decoder: TextDecoder | JSONDecoder | None = None
-        self._undecodable = False
+        self._first = b""
+        self._decoder: _Decoder | None = None
         self._bytes = dict.fromkeys(Direction, 0)
 
     def opened(self) -> None:
@@ -81,6 +81,8 @@ class Tap:
 
     def to_client(self, data: bytes) -> None:
         """The monitor said this."""
+        if not self._first:
+            self._first = data.lstrip(b" \t\r\n")[:1]
         self._hear(Direction.TO_CLIENT, data)
 
     def closed(self, reason: str, ended_by: str) -> None:
@@ -89,22 +91,14 @@ class Tap:
             self._turn.cancel()
             self._turn = None
         records: list[Record] = []
-        self._decode_heard(records)
-        now, mono = time(), monotonic()
-        if self._decoder is None:
-            # The dialect was never known: what the client said is journalled as it came.
-            self._undecodable = True
-            self._decode_heard(records)
-        else:
-            for way in Direction:
-                self._write(records, way, ((m, None) for m in self._decoder.finish(way)), now, mono)
+        self._decode_heard(records, over=True)
         fields = {
             "reason": reason,
             "ended_by": ended_by,
             "bytes_to_monitor": self._bytes[Direction.TO_MONITOR],
             "bytes_to_client": self._bytes[Direction.TO_CLIENT],
         }
-        records.append(self._make(Kind.CLOSED, fields, now, mono))
+        records.append(self._make(Kind.CLOSED, fields, time(), monotonic()))
         self._record(records)
 
     def _hear(self, way: Direction, data: bytes) -> None:
@@ -123,48 +117,31 @@ class Tap:
         if records:
             self._record(records)
 
-    def _decode_heard(self, records: list[Record]) -> None:
-        if self._decoder is None and not self._undecodable and not self._tell_dialect():
+    def _decode_heard(self, records: list[Record], over: bool = False) -> None:
+        # The monitor's first byte tells the dialect, white space aside (rule 24).
+        if self._decoder is None and (self._first or over or sum(self._bytes.values()) > _UNHEARD):
+            self._decoder = _DECODERS.get(self._first, UnknownDecoder)()
+        decoder = self._decoder
+        if decoder is None:
             return
         heard, self._heard = self._heard, []
         for way, data, stamp, mono in heard:
-            if self._decoder is None:
-                message = Message(Kind.UNDECODED, {"problem": "unknown dialect"}, data)
-                self._write(records, way, [(message, None)], stamp, mono)
-                continue
-            try:
-                self._write(records, way, self._decoder.feed(way, data), stamp, mono)
-            except Exception:
-                # It must not happen; if it does, the conversation goes on and the bytes are kept.
-                _log.failure("connection {number}: the tap failed", number=self._connection)
-                self._decoder = None
-                self._undecodable = True
-                message = Message(Kind.UNDECODED, {"problem": "the decoder failed"}, data)
-                self._write(records, way, [(message, None)], stamp, mono)
-
-    def _tell_dialect(self) -> bool:
-        """Go by the first byte of the monitor (rule 24)."""
-        first = next((d for way, d, _, _ in self._heard if way is Direction.TO_CLIENT), None)
-        if first is None:
-            self._undecodable = self._bytes[Direction.TO_MONITOR] > _UNHEARD
-            return self._undecodable
-        if first.startswith(b"+"):
-            self._decoder = TextDecoder()
-        elif first.lstrip()[:1] == b"{":
-            self._decoder = JSONDecoder()
-        else:
-            self._undecodable = True
-        return True
+            self._write(records, decoder, way, decoder.feed(way, data), stamp, mono)
+        if over:
+            stamp, mono = time(), monotonic()
+            for way in Direction:
+                rest = ((message, None) for message in decoder.finish(way))
+                self._write(records, decoder, way, rest, stamp, mono)
 
     def _write(
         self,
         records: list[Record],
+        decoder: _Decoder,
         way: Direction,
         messages: Iterable[tuple[Message, Slot | None]],
         stamp: float,
         mono: float,
     ) -> None:
-        dialect = self._decoder.dialect if self._decoder is not None else None
         for message, answers in messages:
             fields = message.fields
             if answers is not None:
@@ -174,7 +151,7 @@ class Tap:
                     fields["latency"] = round(mono - answers.mono, 6)
             record = self._make(message.kind, fields, stamp, mono)
             record.direction = way
-            record.dialect = dialect
+            record.dialect = decoder.dialect
             record.raw = message.raw
             record.sensitive = message.sensitive
             if message.slot is not None:

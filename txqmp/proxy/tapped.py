@@ -9,6 +9,8 @@ from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 
+from txqmp.monitor.closing import abort
+
 
 class TappedProtocol(ProtocolWrapper):
     """
@@ -39,6 +41,11 @@ class TappedProtocol(ProtocolWrapper):
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """The client says something, in pieces."""
         self.write(b"".join(data))
+
+    def abortConnection(self) -> None:
+        """The client ends it, and does not wait."""
+        self.disconnecting = 1
+        abort(self.transport)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It is over."""

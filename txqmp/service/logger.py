@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from itertools import count
 from time import time
-from typing import Any, cast
+from typing import Any
 
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 from zope.interface import implementer
 
 from txqmp.errors import CommandError, InvalidCommand, MonitorError
 from txqmp.journal.writer import Journal
 from txqmp.proxy.tap import Tap
-from txqmp.proxy.tapped import TappedFactory, TappedProtocol
+from txqmp.proxy.tapped import TappedFactory
 from txqmp.service.daemon import Daemon
 from txqmp.service.options import JournalOptions, client_endpoint, monitor_name, seconds
 from txqmp.text.client import TextClient, TextClientFactory
@@ -65,49 +65,67 @@ class MonitorLog(ClientService):
         self._polls = polls
         self._every = every
         self._quiet = quiet
+        self._backoff = backoffPolicy(0.5, max_delay)
+        self._failures = 0
         self._lost_at: float | None = None
         self._problem = ""
+        self._client: TextClient | None = None
         super().__init__(
             TroubleReporter(endpoint, self._not_connected),
             TappedFactory(TextClientFactory(reactor, greeting_timeout=greeting_timeout), tap),
-            retryPolicy=backoffPolicy(0.5, max_delay),
+            retryPolicy=self._delay,
             clock=reactor,
-            prepareConnection=lambda wrapper: Deferred.fromCoroutine(
-                self._prepare(cast(TappedProtocol, wrapper))
-            ),
+            prepareConnection=self._connected,
         )
 
+    def stopService(self) -> Deferred[None]:
+        """End the connection, if need be without the monitor, and make no other."""
+        if self._client is not None:
+            self._client.close()
+        return super().stopService()
+
+    def _delay(self, attempt: int) -> float:
+        # ClientService takes a connection for a success; without a greeting it is none.
+        self._failures += 1
+        return self._backoff(self._failures)
+
     def _not_connected(self, reason: str) -> None:
+        if not self.running:
+            return
         if self._lost_at is None:
             self._lost_at = time()
         if reason != self._problem:
             self._problem = reason
             _log.warn("{name}: no connection: {reason}", name=self._monitor, reason=reason)
 
-    async def _prepare(self, wrapper: TappedProtocol) -> None:
-        client = cast(TextClient, wrapper.wrappedProtocol)
+    def _connected(self, wrapper: Any) -> None:
+        # ClientService cannot have a connection end before this returns: nothing is awaited.
+        client: TextClient = wrapper.wrappedProtocol
+        self._client = client
+        Deferred.fromCoroutine(self._attend(client, wrapper.tap))
+
+    async def _attend(self, client: TextClient, tap: Tap) -> None:
         try:
             await client.when_greeted()
+            self._greeted(tap)
+            polling = LoopingCall(lambda: Deferred.fromCoroutine(self._poll(client)))
+            polling.clock = self._reactor
+            if self._polls:
+                polling.start(self._every)
+            reason: Exception = await client.when_disconnected()
+            if polling.running:
+                polling.stop()
         except MonitorError as error:
-            self._not_connected(str(error))
-            raise
+            reason = error
+        self._client = None
+        self._not_connected(str(reason))
+
+    def _greeted(self, tap: Tap) -> None:
         if self._lost_at is not None:
-            wrapper.tap.gap(self._lost_at, f"no connection: {self._problem}")
-        self._lost_at, self._problem = None, ""
+            tap.gap(self._lost_at, f"no connection: {self._problem}")
+        self._lost_at, self._problem, self._failures = None, "", 0
         if not self._quiet:
             _log.info("{name}: connected", name=self._monitor)
-        polling = LoopingCall(lambda: Deferred.fromCoroutine(self._poll(client)))
-        polling.clock = self._reactor
-        if self._polls:
-            polling.start(self._every)
-        gone = client.when_disconnected()
-        gone.addCallback(self._gone, polling)
-
-    def _gone(self, reason: Exception, polling: LoopingCall) -> None:
-        if polling.running:
-            polling.stop()
-        if self.running:
-            self._not_connected(str(reason))
 
     async def _poll(self, client: TextClient) -> None:
         for line in self._polls:
@@ -136,11 +154,11 @@ class TroubleReporter:
     def connect(self, factory: Any) -> Deferred[Any]:
         """Connect as the endpoint does."""
 
-        def failed(failure: Any) -> Any:
+        def failed(failure: Failure) -> Failure:
             self._report(failure.getErrorMessage())
             return failure
 
-        connecting: Deferred[Any] = self._endpoint.connect(factory)
+        connecting: Deferred[Any] = maybeDeferred(self._endpoint.connect, factory)
         return connecting.addErrback(failed)
 
 
@@ -148,7 +166,7 @@ class LoggerService(MultiService):
     """
     Journals any number of monitors.
 
-    :param monitors: pairs of a name and an endpoint.
+    :param monitors: a name, an endpoint and the endpoint's string, for each.
     :param journal: opened and closed with the service.
     :param reactor: the global reactor where it is None.
     :param settings: see :class:`MonitorLog`.
@@ -193,8 +211,10 @@ class LoggerService(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        await super().stopService()
-        await self.journal.close()
+        try:
+            await super().stopService()
+        finally:
+            await self.journal.close()
 
 
 class LoggerOptions(JournalOptions):
@@ -217,8 +237,9 @@ class LoggerOptions(JournalOptions):
 
     def opt_connect(self, argument: str) -> None:
         """a monitor, [NAME=]endpoint; may be given several times."""
-        named = re.match(r"([^=:]+)=(.*)", argument)
-        name, description = named.groups() if named else (monitor_name(argument), argument)
+        name, equals, description = argument.partition("=")
+        if not (name and equals) or ":" in name:
+            name, description = monitor_name(argument), argument
         if name in (known for known, _, _ in self["monitors"]):
             raise UsageError(f"--connect {argument}: there is a monitor {name} already")
         self["monitors"].append((name, client_endpoint("--connect", description), description))

@@ -50,6 +50,11 @@ def seconds(value: str) -> float:
     return number
 
 
+def _parts(description: str) -> list[str]:
+    r"""Take the string of an endpoint apart, at each colon that no ``\`` stands before."""
+    return re.findall(r"(?:\\.|[^\\:])+", description)
+
+
 def safe_server_string(description: str) -> str:
     """
     Complete the string of a server endpoint: a UNIX socket is for its owner alone, a TCP port
@@ -63,8 +68,9 @@ def safe_server_string(description: str) -> str:
         settings["interface"] = _LOOPBACK[kind].replace(":", r"\:")
     else:
         return description
+    given = {part.partition("=")[0] for part in _parts(description) if "=" in part}
     for key, value in settings.items():
-        if not re.search(rf"(?<!\\):{key}=", description):
+        if key not in given:
             description += f":{key}={value}"
     return description
 
@@ -106,11 +112,11 @@ def client_endpoint(option: str, description: str) -> Any:
 
 def monitor_name(description: str) -> str:
     """Name a monitor after its endpoint: ``unix:/run/vm1.qmp`` is ``vm1``."""
-    kind, _, rest = description.partition(":")
-    if kind == "unix":
-        path = re.split(r"(?<!\\):", rest.removeprefix("path="))[0]
+    kind, *rest = _parts(description) or [""]
+    if kind == "unix" and rest:
+        path = re.sub(r"\\(.)", r"\1", rest[0].removeprefix("path="))
         return PurePath(path).stem or description
-    return kind if not rest else description
+    return description if rest else kind
 
 
 class JournalOptions(Options):
@@ -124,7 +130,7 @@ class JournalOptions(Options):
             "begin a new journal file beyond this size; 0: never.",
             natural,
         ],
-        ["keep", None, 10, "full journal files to keep.", natural],
+        ["keep", None, 10, "full journal files to keep.", positive],
         ["greeting-timeout", None, 30.0, "seconds in which a monitor must greet.", seconds],
     ]
     optFlags = [

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.application.service import MultiService
 from twisted.application.strports import service as port_service
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 
@@ -56,6 +57,7 @@ class ProxyService(MultiService):
     :param greeting_timeout: seconds in which the monitor must greet.
     :param max_connections: clients at a time.
     :param quiet: log no line for each connection.
+    :raises ValueError: ``listen`` is not the string of an endpoint.
     :raises CannotListenError: from starting, if the port cannot be had.
     :raises JournalError: from starting, if the journal cannot be written.
     """
@@ -78,7 +80,9 @@ class ProxyService(MultiService):
             from twisted.internet import reactor
         self.journal = journal
         self._reactor = reactor
-        self._listen = listen = safe_server_string(listen)
+        self._listen = safe_server_string(listen)
+        serverFromString(reactor, self._listen)
+        self._port: Any = None
         self._name = name
         self._upstream = upstream
         self._relay = RelayFactory(
@@ -89,7 +93,6 @@ class ProxyService(MultiService):
             max_connections=max_connections,
             quiet=quiet,
         )
-        port_service(listen, self._relay, reactor).setServiceParent(self)
 
     def _tap(self, transport: Any, number: int) -> Tap:
         return Tap(
@@ -101,12 +104,22 @@ class ProxyService(MultiService):
             upstream=self._upstream,
         )
 
+    def privilegedStartService(self) -> None:
+        """Open the port (``twistd`` only)."""
+        self._add_port()
+        super().privilegedStartService()
+
     def startService(self) -> None:
-        """Open the journal, then the port."""
+        """Open the journal, then the port; neither stays open if the other cannot be."""
         # Two a conversation, two more where the machine is simulated, and some for ourselves.
         allow_open_files(4 * self._relay.max_connections + 64)
-        self.journal.open()
-        super().startService()
+        try:
+            self.journal.open()
+            self._add_port()
+            super().startService()
+        except Exception:
+            self.stopService()
+            raise
         _log.info(
             "ready: clients connect to {listen}, the monitor is {upstream}",
             listen=self._listen,
@@ -117,10 +130,21 @@ class ProxyService(MultiService):
         """Close the port, the conversations, then the journal."""
         return Deferred.fromCoroutine(self._stop())
 
+    def _add_port(self) -> None:
+        # The service of a port starts once, and stops only if it was started.
+        if self._port is None:
+            self._port = port_service(self._listen, self._relay, self._reactor)
+            self._port.setServiceParent(self)
+
     async def _stop(self) -> None:
-        await super().stopService()
-        await self._relay.close_all("the proxy is stopped")
-        await self.journal.close()
+        port, self._port = self._port, None
+        try:
+            await super().stopService()
+            await self._relay.close_all("the proxy is stopped")
+        finally:
+            if port is not None:
+                port.disownServiceParent()
+            await self.journal.close()
 
 
 class ProxyOptions(JournalOptions):
@@ -170,7 +194,7 @@ def makeService(options: ProxyOptions) -> Daemon:
         max_connections=options["max-connections"],
         quiet=options["quiet"],
     ).setServiceParent(daemon)
-    if options["connect"].startswith("machine:"):
+    if options["connect"] == "machine:":
         _log.info("no monitor was given with --connect: clients talk to a simulated machine")
     return daemon
 
