@@ -24,6 +24,7 @@ INSTALL = {
     "qemu-img": "apt-get install qemu-utils",
     "socat": "apt-get install socat",
     "qemu.qmp": "pip install qemu.qmp",
+    "qmp": "pip install qmp",
 }
 """What the ``peer`` marker knows, and how to get it."""
 

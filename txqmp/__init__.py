@@ -1,5 +1,6 @@
 """The QEMU Monitor Protocol for Twisted."""
 
+from txqmp.connect import connect
 from txqmp.errors import (
     BoundExceeded,
     CommandError,
@@ -16,6 +17,9 @@ from txqmp.errors import (
     ProtocolViolation,
     QueueFull,
 )
+from txqmp.jsonqmp.client import JSONClient, JSONClientFactory
+from txqmp.jsonqmp.server import JSONServer, JSONServerFactory
+from txqmp.jsonqmp.table import JSONCommandTable
 from txqmp.monitor.client import IMonitorClient
 from txqmp.text.client import Reply, TextClient, TextClientFactory
 from txqmp.text.server import Request, TextServer, TextServerFactory
@@ -36,6 +40,11 @@ __all__ = [
     "GreetingTimeout",
     "IMonitorClient",
     "InvalidCommand",
+    "JSONClient",
+    "JSONClientFactory",
+    "JSONCommandTable",
+    "JSONServer",
+    "JSONServerFactory",
     "JournalError",
     "MonitorError",
     "ProtocolViolation",
@@ -46,4 +55,5 @@ __all__ = [
     "TextClientFactory",
     "TextServer",
     "TextServerFactory",
+    "connect",
 ]

@@ -62,11 +62,21 @@ class CommandFailed(CommandError):
     A server's command handler raises it to answer so.
 
     :ivar reason: the monitor's words.
+    :ivar error_class: what JSON QMP calls this kind of failure, such as ``DeviceNotFound``;
+        the text protocol has no such thing.
     """
 
-    def __init__(self, reason: str, command: str = "", lines: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        reason: str,
+        command: str = "",
+        lines: Sequence[str] = (),
+        *,
+        error_class: str = "GenericError",
+    ) -> None:
         super().__init__(reason, command, lines)
         self.reason = reason
+        self.error_class = error_class
 
     def __str__(self) -> str:
         return f"{self.command}: {self.reason}" if self.command else self.reason

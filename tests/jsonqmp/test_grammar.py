@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from txqmp.errors import ProtocolViolation
+from txqmp.errors import InvalidCommand, ProtocolViolation
 from txqmp.jsonqmp.grammar import (
     ABSENT,
     Command,
@@ -21,7 +21,9 @@ from txqmp.jsonqmp.grammar import (
     Success,
     parse_command,
     parse_server_message,
+    write_command,
 )
+from txqmp.jsonqmp.values import Value, ValueSplitter
 
 
 def read(raw: bytes) -> tuple[type, object]:
@@ -345,3 +347,69 @@ def test_quotes_of_both_kinds_side_by_side(texts: list[tuple[str, bool]]) -> Non
     written = [in_single_quotes(text) if single else json.dumps(text) for text, single in texts]
     raw = f"{{'execute': 'x', 'id': [{', '.join(written)}]}}".encode()
     assert parse_command(raw).id == [text for text, _ in texts]
+
+
+# Commands, written
+
+
+@pytest.mark.parametrize(
+    ("command", "raw"),
+    [
+        (Command("stop", {}), b'{"execute":"stop"}'),
+        (Command("stop", {}, 7, True), b'{"exec-oob":"stop","id":7}'),
+        (Command("stop", {}, None), b'{"execute":"stop","id":null}'),
+        (
+            Command("eject", {"id": "é", "force": True}, 1),
+            b'{"execute":"eject","id":1,"arguments":{"id":"\\u00e9","force":true}}',
+        ),
+    ],
+)
+def test_a_command_is_written_in_few_bytes(command: Command, raw: bytes) -> None:
+    assert write_command(*command) == raw
+
+
+SENT = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=4),
+)
+COMMANDS = st.builds(
+    Command, TEXTS, st.dictionaries(TEXTS, SENT, max_size=4), SENT | st.just(ABSENT), st.booleans()
+)
+
+
+@given(COMMANDS)
+def test_a_command_that_is_written_is_read_as_it_was(command: Command) -> None:
+    raw = write_command(*command)
+    assert parse_command(raw) == command
+    assert ValueSplitter().feed(raw) == [Value(raw)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"a": float("nan")},
+        {"a": [float("-inf")]},
+        {"a": b"bytes"},
+        {("a",): 1},
+        {"a": "\ud800"},
+        {"\udfff": 1},
+        {"a": "\ud83d\ude00"},
+        [1],
+        "text",
+    ],
+)
+def test_what_cannot_be_written(arguments: Any) -> None:
+    with pytest.raises(InvalidCommand, match="'eject' cannot be written as JSON"):
+        write_command("eject", arguments)
+
+
+def test_nor_a_number_without_end_or_a_list_in_itself() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    for value in (10**5000, endless):
+        with pytest.raises(InvalidCommand):
+            write_command("eject", {"a": value})

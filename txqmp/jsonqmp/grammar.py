@@ -15,9 +15,10 @@ import enum
 import json
 import math
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, NoReturn, TypeAlias, TypeVar
 
-from txqmp.errors import ProtocolViolation
+from txqmp.errors import InvalidCommand, ProtocolViolation
 
 JSONValue: TypeAlias = "JSONObject | list[JSONValue] | str | int | float | bool | None"
 JSONObject: TypeAlias = dict[str, JSONValue]
@@ -160,6 +161,87 @@ def parse_server_message(raw: bytes) -> ServerMessage:
     return _greeting(_member(message, "QMP", dict, raw), raw)
 
 
+# Writing: what a server sends, member by member in the order of QEMU 7.2.
+
+
+def write_greeting(qemu: str, package: str = "", capabilities: Sequence[str] = ("oob",)) -> bytes:
+    """
+    Write the greeting.
+
+    :param qemu: three numbers, such as ``7.2.22``.
+    """
+    version: JSONObject = {"qemu": version_numbers(qemu), "package": package}
+    return _write({"QMP": {"version": version, "capabilities": list(capabilities)}})
+
+
+def version_numbers(qemu: str) -> JSONObject:
+    """
+    Take a version apart as QEMU tells it.
+
+    :raises ValueError: it is not three numbers.
+    """
+    major, minor, micro = (int(part) for part in qemu.split("."))
+    return {"micro": micro, "minor": minor, "major": major}
+
+
+def write_success(value: JSONValue, id: JSONValue | Absent = ABSENT) -> bytes:
+    """
+    Write ``{"return": value, "id": …}``.
+
+    :raises ValueError: the value holds a number that is not finite, or itself.
+    :raises TypeError: the value holds something that JSON has not.
+    """
+    message: JSONObject = {"return": value}
+    if id is not ABSENT:
+        message["id"] = id
+    return _write(message)
+
+
+def write_failure(error_class: str, description: str, id: JSONValue | Absent = ABSENT) -> bytes:
+    """Write ``{"id": …, "error": {"class": …, "desc": …}}``."""
+    message: JSONObject = {} if id is ABSENT else {"id": id}
+    message["error"] = {"class": error_class, "desc": description}
+    return _write(message)
+
+
+def write_event(name: str, data: JSONObject | None, timestamp: float) -> bytes:
+    """
+    Write ``{"timestamp": …, "event": name, "data": …}``; without data, it has no such member.
+
+    :param timestamp: seconds since the epoch.
+    """
+    seconds, microseconds = divmod(round(timestamp * 1_000_000), 1_000_000)
+    clock: JSONObject = {"seconds": seconds, "microseconds": microseconds}
+    message: JSONObject = {"timestamp": clock, "event": name}
+    if data:
+        message["data"] = data
+    return _write(message)
+
+
+def _write(message: JSONObject) -> bytes:
+    try:
+        return json.dumps(message, allow_nan=False).encode("ascii")
+    except RecursionError:
+        return "".join(_flatten(message)).encode("ascii")
+
+
+def _flatten(message: JSONObject) -> Iterator[str]:
+    """Write as ``json.dumps`` does, but what is nested more deeply than it can go, too."""
+    left: list[tuple[str, JSONValue | Absent]] = [("", message)]
+    while left:
+        before, value = left.pop()
+        yield before
+        if isinstance(value, dict) and value:
+            keys = [f", {json.dumps(key)}: " for key in value]
+            inner = [*zip(["{" + keys[0][2:], *keys[1:]], value.values(), strict=True)]
+            left += [("}", ABSENT), *reversed(inner)]
+        elif isinstance(value, list) and value:
+            left += [("]", ABSENT), *((", ", item) for item in reversed(value[1:]))]
+            left.append(("[", value[0]))
+        elif value is not ABSENT:
+            yield json.dumps(value, allow_nan=False)
+
+
 def _greeting(fields: JSONObject, raw: bytes) -> Greeting:
     version = _member(fields, "version", dict, raw)
     numbers = _member(version, "qemu", dict, raw)
@@ -250,3 +332,30 @@ def _refuse(word: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
+_COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
+def write_command(
+    name: str,
+    arguments: Mapping[str, JSONValue] | None = None,
+    id: JSONValue | Absent = ABSENT,
+    oob: bool = False,
+) -> bytes:
+    """
+    Write a command, in as few bytes as can be: QEMU reads its socket byte by byte.
+
+    :param oob: to be run out of band.
+    :raises InvalidCommand: an argument is not JSON.
+    """
+    message: dict[str, object] = {"exec-oob" if oob else "execute": name}
+    if id is not ABSENT:
+        message["id"] = id
+    try:
+        if arguments:
+            message["arguments"] = dict(arguments)
+        data = _COMPACT.encode(message).encode("ascii")
+        if _SURROGATE.search(data):
+            json.dumps(message, ensure_ascii=False).encode("utf-8")
+        return data
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidCommand(f"{name!r} cannot be written as JSON: {error}") from None

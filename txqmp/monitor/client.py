@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import Attribute, Interface
 
-from txqmp.errors import CommandInterrupted, ConnectionUnusable, GreetingTimeout, ProtocolViolation
+from txqmp.errors import (
+    BoundExceeded,
+    CommandInterrupted,
+    ConnectionUnusable,
+    GreetingTimeout,
+    ProtocolViolation,
+)
 from txqmp.monitor.closing import GracefulClose, abort
 from txqmp.monitor.events import EventHub, EventQueue, NamedEvent, Subscription, Wanted
 from txqmp.monitor.framing import BoundedLineReceiver
@@ -30,8 +36,13 @@ class IMonitorClient(Interface):
 
     greeting = Attribute("What the monitor said first, or None before it has.")
 
-    def execute(command: str, *arguments: Any, timeout: float | None = None) -> Deferred[Any]:
-        """Send a command; the Deferred fires with its reply, or fails with a CommandError."""
+    def execute(command: str, arguments: Any = None) -> Deferred[Any]:
+        """
+        Send a command; the Deferred fires with its reply, or fails with a CommandError.
+
+        Arguments are a dialect's own: any number of words in text, one mapping in JSON. Both
+        take the keyword ``timeout``, in seconds.
+        """
 
     def subscribe(wanted: Any, callback: Callable[[Any], object]) -> Any:
         """Call back with events, by name or predicate, until the result is cancelled."""
@@ -104,14 +115,20 @@ class MonitorClient(BoundedLineReceiver, Generic[_G, _E]):
     """
     One connection to a monitor.
 
-    A dialect's client reads lines and calls ``_greeted``, ``_event`` and ``_violated``;
-    it says how its events are called (``canonical_event``).
+    A dialect's client says how a line is read, what may come when, and what is done then; it
+    calls ``_greeted``, ``_event`` and ``_violated``.
 
     :ivar greeting: what the monitor said first, or None before it has.
+    :cvar dialect: ``text`` or ``json``.
+    :cvar LEGAL: what a server may send in which state, and what is done then. All else is a
+        :class:`~txqmp.ProtocolViolation`; once the connection is over nothing is read any more.
     """
 
     factory: MonitorClientFactory
     greeting: _G | None = None
+    dialect: ClassVar[str]
+    LEGAL: ClassVar[Mapping[tuple[Any, type], Callable[[Any, Any], None]]]
+    _queue_class: ClassVar[type[CommandQueue]] = CommandQueue
 
     def __init__(self, factory: MonitorClientFactory) -> None:
         super().__init__()
@@ -119,7 +136,7 @@ class MonitorClient(BoundedLineReceiver, Generic[_G, _E]):
         self.factory = factory
         self.MAX_LENGTH = factory.max_line
         self._clock = clock
-        self._commands = CommandQueue(
+        self._commands = self._queue_class(
             clock,
             factory.window,
             factory.max_queue,
@@ -141,8 +158,13 @@ class MonitorClient(BoundedLineReceiver, Generic[_G, _E]):
         """The one name of an event."""
         return name
 
-    def _send(self, pending: Pending) -> None:
-        """Put a command on the wire."""
+    @property
+    def state(self) -> Any:
+        """Where the conversation stands; ``LEGAL`` says what may come then."""
+        raise NotImplementedError
+
+    def _parse(self, line: bytes) -> Any:
+        """Read a line, or raise a ProtocolViolation; None when the message goes on."""
         raise NotImplementedError
 
     def _ends_well(self, pending: Pending) -> Any:
@@ -235,9 +257,29 @@ class MonitorClient(BoundedLineReceiver, Generic[_G, _E]):
         self._finish(error, closed_by_peer=not closed_here)
         self._when_disconnected.fire(self._over or error)
 
+    def lineReceived(self, line: bytes) -> None:
+        """Read a line of the monitor."""
+        if self._over is not None:
+            return
+        try:
+            message = self._parse(line)
+            if message is None:
+                return
+            act = self.LEGAL.get((self.state, type(message)))
+            if act is None:
+                raise ProtocolViolation("a reply that nobody is waiting for", line)
+            act(self, message)
+        except ProtocolViolation as violation:
+            self._violated(violation)
+
     def lineLengthExceeded(self, line: bytes) -> None:
         """A line is longer than ``max_line``: nothing after it can be trusted (rule 12)."""
-        raise NotImplementedError
+        if self._over is None:
+            problem = f"a line of more than {self.MAX_LENGTH} bytes (max_line)"
+            self._violated(BoundExceeded(problem, line))
+
+    def _send(self, pending: Pending) -> None:
+        cast(ITransport, self.transport).write(pending.data)
 
     def _greeted(self, greeting: _G) -> None:
         if self._greeting_timer is not None:
@@ -258,12 +300,19 @@ class MonitorClient(BoundedLineReceiver, Generic[_G, _E]):
             except Exception:
                 _log.failure("the hook for unknown events failed", event=event)
 
-    def _enqueue(self, line: str, timeout: float | None) -> Deferred[Any]:
+    def _enqueue(
+        self,
+        line: str,
+        timeout: float | None,
+        data: bytes,
+        number: int = 0,
+        urgent: bool = False,
+    ) -> Deferred[Any]:
         if self._over is not None or self._end.closing:
             return fail(self._unusable())
         if timeout is None:
             timeout = self.factory.command_timeout
-        return self._commands.add(line, timeout)
+        return self._commands.add(line, timeout, data, number, urgent)
 
     def _overdue(self, pending: Pending) -> None:
         self._violated(

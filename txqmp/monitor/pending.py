@@ -1,5 +1,6 @@
 """
-Commands that wait for their replies, in the order in which they were sent (rules 3 to 5).
+Commands that wait for their replies: in the order in which they were sent (rules 3 to 5), or
+by number.
 
 Each owns a Deferred and its place in the queue. Cancelling or timing out frees the caller;
 the place of a command that was sent stays, so that its late reply finds it.
@@ -21,16 +22,20 @@ class Pending:
     """
     One command and what has come for it.
 
-    :ivar line: the command line.
+    :ivar line: the command, as error messages show it.
+    :ivar data: what is sent for it.
+    :ivar number: its id, where it has one.
     :ivar lines: its data lines so far.
     :ivar size: bytes in them.
     :ivar abandoned: nobody waits for the reply any more.
     """
 
-    __slots__ = ("_timer", "abandoned", "deferred", "line", "lines", "size")
+    __slots__ = ("_timer", "abandoned", "data", "deferred", "line", "lines", "number", "size")
 
-    def __init__(self, line: str) -> None:
+    def __init__(self, line: str, data: bytes = b"", number: int = 0) -> None:
         self.line = line
+        self.data = data
+        self.number = number
         self.lines: list[str] = []
         self.size = 0
         self.abandoned = False
@@ -101,14 +106,24 @@ class CommandQueue:
     def __len__(self) -> int:
         return len(self.sent) + len(self._waiting)
 
-    def add(self, line: str, timeout: float | None) -> Deferred[Any]:
+    def add(
+        self,
+        line: str,
+        timeout: float | None,
+        data: bytes = b"",
+        number: int = 0,
+        urgent: bool = False,
+    ) -> Deferred[Any]:
         """
         Queue a command, and send it when its turn comes.
 
         :param timeout: seconds from now in which the reply must be there; None: for ever.
+        :param data: what to send for it.
+        :param number: its id, where it has one.
+        :param urgent: do not wait for the window.
         :returns: fails with :class:`~txqmp.QueueFull` when too many wait already.
         """
-        pending = Pending(line)
+        pending = Pending(line, data, number)
         pending.deferred = Deferred(lambda _: self._abandon(pending))
         deferred = pending.deferred
         if len(self) >= self._limit:
@@ -116,8 +131,12 @@ class CommandQueue:
             return deferred
         if timeout is not None:
             pending.start_timer(self._clock, timeout, lambda p: self._time_out(p, timeout))
-        self._waiting.append(pending)
-        self._advance()
+        if urgent and self._open:
+            self._keep(pending)
+            self._send(pending)
+        else:
+            self._waiting.append(pending)
+            self._advance()
         return deferred
 
     def open(self) -> None:
@@ -140,15 +159,21 @@ class CommandQueue:
         :returns: those that were sent, and those that were not.
         """
         self._open = False
-        sent, waiting = list(self.sent), list(self._waiting)
+        sent, waiting = self._kept(), list(self._waiting)
         self.sent.clear()
         self._waiting.clear()
         return sent, waiting
 
+    def _keep(self, pending: Pending) -> None:
+        self.sent.append(pending)
+
+    def _kept(self) -> list[Pending]:
+        return list(self.sent)
+
     def _advance(self) -> None:
         while self._open and self._waiting and len(self.sent) < self._window:
             pending = self._waiting.popleft()
-            self.sent.append(pending)
+            self._keep(pending)
             self._send(pending)
 
     def _time_out(self, pending: Pending, timeout: float) -> None:
@@ -169,3 +194,36 @@ class CommandQueue:
     def _start_grace(self, pending: Pending) -> None:
         # Only for the oldest: what is owed behind a slow command is not late yet.
         pending.start_timer(self._clock, self._grace, self._overdue)
+
+
+class NumberedQueue(CommandQueue):
+    """
+    By number: replies may come in any order. A late one does no harm, and may come for ever.
+
+    :ivar sent: by number.
+    """
+
+    sent: dict[int, Pending]  # type: ignore[assignment]
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.sent = {}
+
+    def take(self, number: object = None) -> Pending | None:  # type: ignore[override]
+        """A command has got its completion; None if there is none of this number."""
+        pending = self.sent.pop(number, None) if type(number) is int else None
+        if pending is not None:
+            self._advance()
+        return pending
+
+    def _keep(self, pending: Pending) -> None:
+        self.sent[pending.number] = pending
+
+    def _kept(self) -> list[Pending]:
+        return list(self.sent.values())
+
+    def _abandon(self, pending: Pending) -> None:
+        pending.abandoned = True
+        pending.stop_timer()
+        if pending in self._waiting:
+            self._waiting.remove(pending)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from enum import Enum
 from typing import Any, Literal, cast
@@ -86,6 +87,31 @@ class MonitorServerFactory(Factory):
             connection.send_event(event)
 
 
+class MonitorRequest:
+    """
+    A command while it is carried out, as its handler sees it.
+
+    :ivar name: the command's canonical name (rule 2).
+    :ivar state: kept as long as the connection lives: a handler's notes (rule 21).
+    """
+
+    def __init__(self, name: str, state: dict[str, Any]) -> None:
+        self.name = name
+        self.state = state
+        self.closing = False
+
+    def close(self) -> None:
+        """Close the connection once the command is answered (rule 18)."""
+        self.closing = True
+
+
+async def settled(result: Any) -> Any:
+    """Wait for what a handler returned: a value, or a Deferred or a coroutine of one."""
+    while isinstance(result, Deferred) or inspect.iscoroutine(result):
+        result = await result
+    return result
+
+
 @implementer(IHalfCloseableProtocol, IPushProducer)
 class MonitorServer(BoundedLineReceiver):
     """
@@ -107,8 +133,9 @@ class MonitorServer(BoundedLineReceiver):
         self._ahead: deque[Any] = deque()
         self._busy = False
         self._running: Deferred[None] | None = None
+        self._overtaking: set[Deferred[None]] = set()
         self._blocked = False
-        self._writable: Deferred[None] | None = None
+        self._writable: list[Deferred[None]] = []
         self._events: deque[bytes] = deque()
         self._dropped = 0
         self._end = GracefulClose(cast(IReactorTime, factory.reactor))
@@ -150,8 +177,9 @@ class MonitorServer(BoundedLineReceiver):
         self.factory.connections.discard(self)
         self._ahead.clear()
         self._events.clear()
-        if self._running is not None:
-            self._running.cancel()
+        for running in [*self._overtaking, self._running]:
+            if running is not None:
+                running.cancel()
 
     def close(self) -> None:
         """Close once what was written has been read; nothing more is answered."""
@@ -180,12 +208,28 @@ class MonitorServer(BoundedLineReceiver):
         self._advance()
         self._regulate()
 
+    def _overtake(self, item: Any) -> None:
+        """Answer an item at once, whatever waits or runs."""
+        if not (self._closing or self._over):
+            running = Deferred.fromCoroutine(self._answer(item))
+            self._overtaking.add(running)
+            running.addErrback(self._unanswered)
+            running.addCallback(self._overtaken, running)
+            self._regulate()
+
+    def _overtaken(self, _: object, running: Deferred[None]) -> None:
+        self._overtaking.discard(running)
+        if not self._over:
+            self._advance()
+            self._regulate()
+
     def _advance(self) -> None:
         while self._ahead and not self._busy and not self._blocked:
-            item = self._ahead.popleft()
-            if item is _END:
-                self.close()
+            if self._ahead[0] is _END:
+                if not self._overtaking:
+                    self.close()
                 return
+            item = self._ahead.popleft()
             self._busy = True
             running = Deferred.fromCoroutine(self._answer(item))
             running.addErrback(self._unanswered)
@@ -227,9 +271,8 @@ class MonitorServer(BoundedLineReceiver):
         if self._events:
             held, self._events = b"".join(self._events), deque()
             self._write(held)
-        if self._writable is not None and not self._blocked:
-            writable, self._writable = self._writable, None
-            writable.callback(None)
+        while self._writable and not self._blocked:
+            self._writable.pop(0).callback(None)
         self._advance()
         self._regulate()
 
@@ -239,16 +282,22 @@ class MonitorServer(BoundedLineReceiver):
     def _regulate(self) -> None:
         if self._closing or self._over:
             return
-        full = self._blocked or len(self._ahead) > self.factory.read_ahead
+        waiting = len(self._ahead) + len(self._overtaking)
+        full = self._blocked or waiting > self.factory.read_ahead
         if full and not self.paused:
             super().pauseProducing()
         elif self.paused and not full:
             super().resumeProducing()
 
+    def _failed(self, name: str) -> None:
+        """Log the exception that a handler raised, and that it should not have."""
+        _log.failure("the handler of {command} failed", command=name)
+
     async def _until_writable(self) -> None:
         while self._blocked:
-            self._writable = Deferred()
-            await self._writable
+            writable: Deferred[None] = Deferred()
+            self._writable.append(writable)
+            await writable
 
     def _write(self, data: bytes) -> None:
         cast(ITCPTransport, self.transport).write(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IAddress
@@ -16,13 +16,21 @@ from txqmp.errors import (
     CommandFailed,
     CommandRejected,
     InvalidCommand,
-    ProtocolViolation,
 )
 from txqmp.monitor.client import IMonitorClient, MonitorClient, MonitorClientFactory
 from txqmp.monitor.pending import Pending
 from txqmp.text import grammar
 from txqmp.text.events import canonical
-from txqmp.text.grammar import Event, Failure, Greeting, Output, Rejection, Success, Unknown
+from txqmp.text.grammar import (
+    Event,
+    Failure,
+    Greeting,
+    Output,
+    Rejection,
+    ServerMessage,
+    Success,
+    Unknown,
+)
 
 _log = Logger()
 
@@ -57,13 +65,9 @@ class State(Enum):
 
 @implementer(IMonitorClient)
 class TextClient(MonitorClient[Greeting, Event]):
-    """
-    A connection to a monitor that speaks QMP 0.1.
+    """A connection to a monitor that speaks QMP 0.1; see rules 17 and 22 for what may come."""
 
-    :cvar LEGAL: what a server may send in which state, and what is done then. All else is a
-        :class:`~txqmp.ProtocolViolation` (rules 17 and 22), but for ``OVER``, where nothing is
-        read any more.
-    """
+    dialect = "text"
 
     @property
     def state(self) -> State:
@@ -90,45 +94,27 @@ class TextClient(MonitorClient[Greeting, Event]):
             queue to its reply (rule 5); one that was not sent yet is never sent.
         """
         try:
-            line = grammar.write_command(command, *arguments).decode("ascii")
+            line = grammar.write_command(command, *arguments)
         except InvalidCommand as error:
             return fail(error)
-        return self._enqueue(line, timeout)
+        return self._enqueue(line.decode("ascii"), timeout, line + b"\r\n")
 
     def execute_line(self, line: str, timeout: float | None = None) -> Deferred[Reply]:
         """Send a command line as it is: ``execute_line("info network")``. As ``execute`` else."""
         try:
-            grammar.check_command_line(line)
+            data = grammar.check_command_line(line)
         except InvalidCommand as error:
             return fail(error)
-        return self._enqueue(line, timeout)
+        return self._enqueue(line, timeout, data + b"\r\n")
 
     def canonical_event(self, name: str) -> str:
         """Events ignore case; ``reset`` is ``reboot``, ``resume`` is ``cont``."""
         return canonical(name)
 
-    def lineReceived(self, line: bytes) -> None:
-        """Read a line of the monitor."""
-        state = self.state
-        if state is State.OVER:
-            return
-        try:
-            if state is State.GREETING:
-                message: Any = grammar.parse_greeting(line)
-            else:
-                message = grammar.parse_server_line(line)
-            act = self.LEGAL.get((state, type(message)))
-            if act is None:
-                raise ProtocolViolation("a reply that nobody is waiting for", line)
-            act(self, message)
-        except ProtocolViolation as violation:
-            self._violated(violation)
-
-    def lineLengthExceeded(self, line: bytes) -> None:
-        """A line is longer than ``max_line`` (rule 12)."""
-        if self.state is not State.OVER:
-            problem = f"a line of more than {self.MAX_LENGTH} bytes (max_line)"
-            self._violated(BoundExceeded(problem, line))
+    def _parse(self, line: bytes) -> Greeting | ServerMessage:
+        if self.greeting is None:
+            return grammar.parse_greeting(line)
+        return grammar.parse_server_line(line)
 
     def _got_greeting(self, greeting: Greeting) -> None:
         if greeting.qmp != "0.1":
@@ -164,7 +150,7 @@ class TextClient(MonitorClient[Greeting, Event]):
     def _got_unknown(self, unknown: Unknown) -> None:
         """Section 5: lines that begin with ``*`` are ignored, not considered errors."""
 
-    LEGAL: dict[tuple[State, type], Callable[[Any, Any], None]] = {
+    LEGAL: ClassVar[dict[tuple[State, type], Callable[[Any, Any], None]]] = {
         (State.GREETING, Greeting): _got_greeting,
         (State.IDLE, Event): _got_event,
         (State.IDLE, Unknown): _got_unknown,
@@ -175,9 +161,6 @@ class TextClient(MonitorClient[Greeting, Event]):
         (State.BUSY, Failure): _got_failure,
         (State.BUSY, Rejection): _got_rejection,
     }
-
-    def _send(self, pending: Pending) -> None:
-        self.sendLine(pending.line.encode("ascii"))
 
     def _ends_well(self, pending: Pending) -> Reply | None:
         # Rule 18: the monitor may close instead of answering.

@@ -5,16 +5,17 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.logger import Logger
-
 from txqmp.errors import CommandFailed, CommandRejected, ProtocolViolation
-from txqmp.monitor.server import MonitorServer, MonitorServerFactory
+from txqmp.monitor.server import (
+    MonitorRequest,
+    MonitorServer,
+    MonitorServerFactory,
+    settled,
+)
 from txqmp.text import grammar
 from txqmp.text.grammar import Command, Rejection
 from txqmp.text.table import CommandTable
 
-_log = Logger()
 _BATCH = 16 * 1024
 """Bytes of output written at a time."""
 
@@ -23,24 +24,29 @@ class _Deaf(Exception):
     """The client will not hear the rest of an answer."""
 
 
-class Request:
+class Request(MonitorRequest):
     """
     A command while it is carried out, as its handler sees it.
 
     :ivar command: what the client asked for; its ``line`` is the raw line (rule 9).
-    :ivar name: the command's canonical name (rule 2).
-    :ivar state: kept as long as the connection lives: a handler's notes (rule 21).
     """
 
     def __init__(self, command: Command, state: dict[str, Any]) -> None:
+        super().__init__(command.verb, state)
         self.command = command
-        self.name = command.verb
-        self.state = state
-        self.closing = False
 
-    def close(self) -> None:
-        """Close the connection once the command is answered (rule 18)."""
-        self.closing = True
+
+def output_lines(output: Any) -> Any:
+    """
+    Make lines of what a handler returned.
+
+    :param output: None, one string, or an iterable or asynchronous iterator of lines.
+    :returns: an iterable or asynchronous iterator of lines.
+    """
+    if isinstance(output, str):
+        lines = output.removesuffix("\n").split("\n") if output else []
+        return [line.removesuffix("\r") for line in lines]
+    return () if output is None else output
 
 
 class TextServer(MonitorServer):
@@ -94,7 +100,7 @@ class TextServer(MonitorServer):
         except Exception:
             if self._over:
                 return
-            _log.failure("the handler of {command} failed", command=request.name)
+            self._failed(request.name)
             completion = grammar.write_failure("internal error")
         if not self._over:
             self._flush()
@@ -103,13 +109,8 @@ class TextServer(MonitorServer):
                 self.close()
 
     async def _write_output(self, result: Any) -> None:
-        while isinstance(result, Deferred) or inspect.iscoroutine(result):
-            result = await result
-        if isinstance(result, str):
-            lines = result.removesuffix("\n").split("\n") if result else []
-            result = [line.removesuffix("\r") for line in lines]
-        if result is None:
-            return
+        result = await settled(result)
+        result = output_lines(result)
         try:
             if hasattr(result, "__aiter__"):
                 async for line in result:
