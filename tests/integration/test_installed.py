@@ -66,7 +66,7 @@ USAGE_ERRORS = [
     (["qmp-proxy", "--nosuch"], b"--nosuch"),
     (["qmp-proxy", "extra"], b"unexpected argument: extra"),
     (["qmp-proxy", "--connect=machine:colour=red"], b"colour"),
-    (["qmp-logger"], b"say with --connect which monitor to log"),
+    (["qmp-logger"], b"say with --connect or --watch which monitor to log"),
     (["qmp-logger", "--connect=a=machine:", "--connect=a=machine:"], b"a monitor a already"),
     (["qmp-logger", "--connect=machine:", "--poll=a\nb"], b"cannot be sent"),
 ]

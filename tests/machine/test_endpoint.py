@@ -293,8 +293,11 @@ def test_the_machine_keeps_the_time_of_the_reactor() -> None:
     ("settings", "message"),
     [
         ("vm1", "settings are written key=value, not 'vm1'"),
-        ("colour=red", "unknown setting 'colour' (known: name, uuid, memory, cpus, paused)"),
-        ("clock=x", "unknown setting 'clock' (known: name, uuid, memory, cpus, paused)"),
+        (
+            "colour=red",
+            "unknown setting 'colour' (known: name, uuid, memory, cpus, paused, dialect)",
+        ),
+        ("clock=x", "unknown setting 'clock' (known: name, uuid, memory, cpus, paused, dialect)"),
         ("memory=lots", "memory is a number, not 'lots'"),
         ("memory=-1", "memory is a number, not '-1'"),
         ("memory=0", "memory is 1 to 1048576 MiB, not 0"),
@@ -302,6 +305,7 @@ def test_the_machine_keeps_the_time_of_the_reactor() -> None:
         ("cpus=256", "a machine has 1 to 255 CPUs, not 256"),
         ("paused=perhaps", "paused is yes or no, not 'perhaps'"),
         ("uuid=1234", "not a UUID: '1234'"),
+        ("dialect=morse", "dialect is text or json, not 'morse'"),
     ],
 )
 def test_a_description_that_will_not_do(settings: str, message: str) -> None:

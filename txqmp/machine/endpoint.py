@@ -2,6 +2,7 @@
 The endpoint ``machine:``, which connects to a simulated machine in this very process::
 
     endpoint = clientFromString(reactor, "machine:name=vm1:memory=512:paused=yes")
+    endpoint = clientFromString(reactor, "machine:dialect=json")
 
 Importing this module is light, since every endpoint description that is parsed may do so: what
 it needs is imported when a machine is made.
@@ -56,18 +57,26 @@ class _Once:
 @implementer(IStreamClientEndpoint)
 class MachineEndpoint:
     """
-    Connects to the text monitor of a simulated machine, through a pair of sockets.
+    Connects to a monitor of a simulated machine, through a pair of sockets.
 
     All connections of one endpoint are to the same machine.
 
     :ivar machine: the machine.
     :param reactor: runs the connections, and measures the machine's times unless it was given.
     :param machine: None for one with the usual settings.
+    :param dialect: what the monitor speaks: ``text``, which is QMP 0.1, or ``json``.
+    :raises ValueError: an unknown dialect.
     """
 
-    def __init__(self, reactor: Any, machine: Machine | None = None) -> None:
-        from txqmp.machine.monitor import monitor_factory
+    def __init__(self, reactor: Any, machine: Machine | None = None, dialect: str = "text") -> None:
         from txqmp.machine.state import Machine
+
+        if dialect == "json":
+            from txqmp.machine.jsonmonitor import json_monitor_factory as monitor_factory
+        elif dialect == "text":
+            from txqmp.machine.monitor import monitor_factory  # type: ignore[assignment]
+        else:
+            raise ValueError(f"dialect is text or json, not {dialect!r}")
 
         self._reactor = reactor
         self.machine = Machine(clock=reactor) if machine is None else machine
@@ -117,8 +126,8 @@ _YES_NO = {"yes": True, "no": False}
 @implementer(IPlugin, IStreamClientEndpointStringParserWithReactor)
 class MachineStringParser:
     """
-    Reads ``machine:name=vm1:uuid=…:memory=512:cpus=2:paused=yes``; all settings are optional,
-    ``memory`` is in MiB.
+    Reads ``machine:name=vm1:uuid=…:memory=512:cpus=2:paused=yes:dialect=json``; all settings are
+    optional, ``memory`` is in MiB, ``dialect`` is ``text`` or ``json``.
     """
 
     prefix = "machine"
@@ -135,6 +144,7 @@ class MachineStringParser:
         if any(args):
             raise ValueError(f"machine: settings are written key=value, not {args[0]!r}")
         settings: dict[str, Any] = {}
+        dialect = kwargs.pop("dialect", "text")
         for key, value in kwargs.items():
             if key in ("name", "uuid"):
                 settings[key] = value
@@ -148,10 +158,11 @@ class MachineStringParser:
                 settings[key] = _YES_NO[value]
             else:
                 raise ValueError(
-                    f"machine: unknown setting {key!r} (known: name, uuid, memory, cpus, paused)"
+                    f"machine: unknown setting {key!r} "
+                    "(known: name, uuid, memory, cpus, paused, dialect)"
                 )
         try:
             machine = Machine(clock=reactor, **settings)
+            return MachineEndpoint(reactor, machine, dialect)
         except ValueError as error:
             raise ValueError(f"machine: {error}") from None
-        return MachineEndpoint(reactor, machine)
