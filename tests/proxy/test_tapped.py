@@ -28,7 +28,7 @@ class Ear:
     def to_client(self, data: bytes) -> None:
         self.told.append(("to_client", data))
 
-    def closed(self, reason: str, ended_by: str) -> None:
+    def closed(self, reason: str, ended_by: str, ending: str = "") -> None:
         self.told.append(("closed", reason, ended_by))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectingCancelledError, ConnectionDone, ConnectionLost
 from twisted.internet.error import ConnectionRefusedError as Refused
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.logger import LogLevel, capturedLogs
 from twisted.python.failure import Failure
 
@@ -22,11 +23,14 @@ from txqmp.journal.writer import Journal
 from txqmp.machine.endpoint import MachineEndpoint
 from txqmp.monitor.closing import CLOSE_TIMEOUT
 from txqmp.proxy.tap import Tap
-from txqmp.service import logger
-from txqmp.service.logger import LoggerOptions, LoggerService, MonitorLog, makeService
+from txqmp.service import logger, monitorlog
+from txqmp.service.logger import LoggerOptions, LoggerService, makeService
+from txqmp.service.monitorlog import MonitorLog
 
 GREETING = b"+ OK QEMU 0.10.50 QMP 0.1\r\n"
-JSON_GREETING = b'{"QMP": {"version": {}, "capabilities": []}}\r\n'
+JSON_GREETING = (
+    b'{"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 22}}, "capabilities": []}}\r\n'
+)
 
 
 class Monitor:
@@ -62,6 +66,7 @@ class Logged:
         self.cancelled = 0
         self.records: list[Record] = []
         self._connections = 0
+        settings = {"passive": True, **settings}
         self.log = MonitorLog("vm1", self, self._tap, self.clock, **settings)
 
     def _tap(self) -> Tap:
@@ -120,7 +125,7 @@ class Logged:
 
 
 def warnings(logs: Any) -> list[str]:
-    ours = [e for e in logs if e["log_namespace"] == logger.__name__]
+    ours = [e for e in logs if e["log_namespace"] == monitorlog.__name__]
     return [e["log_format"].format(**e) for e in ours if e["log_level"] is LogLevel.warn]
 
 
@@ -139,7 +144,7 @@ def test_it_journals_the_greeting_and_the_events() -> None:
 def test_quiet_is_to_log_no_connection() -> None:
     with capturedLogs() as logs:
         Logged(quiet=True).started()
-    assert not [e for e in logs if e["log_namespace"] == logger.__name__]
+    assert not [e for e in logs if e["log_namespace"] == monitorlog.__name__]
 
 
 # Monitors that are not there.
@@ -186,7 +191,7 @@ def test_why_there_is_no_connection_is_said_once_for_each_reason() -> None:
 
 def test_the_time_without_a_connection_becomes_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr(logger, "time", lambda: now[0])
+    monkeypatch.setattr(monitorlog, "time", lambda: now[0])
     logged = Logged()
     logged.started().is_gone()
     now[0] = 2000.0
@@ -234,20 +239,146 @@ def test_an_endpoint_that_raises_is_tried_again() -> None:
 # Monitors that do not greet.
 
 
-def test_a_json_monitor_is_reported_once_and_clearly() -> None:
+def test_what_is_no_monitor_is_reported_once_and_clearly() -> None:
     logged = Logged(max_delay=20.0)
     waits = []
     with capturedLogs() as logs:
         logged.log.startService()
         for _ in range(10):
-            monitor = logged.connects(JSON_GREETING)
+            monitor = logged.connects(b"220 mail\r\n")
             assert monitor.transport.aborted
             monitor.is_gone()
             waits.append(logged.waits())
     (warning,) = warnings(logs)
-    assert "this monitor speaks JSON QMP, not the text protocol" in warning
+    assert "not the greeting of a monitor" in warning
     assert waits[-1] >= 20
-    assert {r.dialect for r in logged.records if r.kind is Kind.UNDECODED} <= {"json"}
+
+
+ANSWERS = {
+    "query-status": b'{"return": {"status": "paused", "running": false}, "id": %d}\r\n',
+    "query-name": b'{"return": {"name": "vm one"}, "id": %d}\r\n',
+    "query-uuid": b'{"error": {"class": "GenericError", "desc": "no"}, "id": %d}\r\n',
+}
+
+
+def json_monitor(logged: Logged) -> Monitor:
+    """A JSON monitor, up to where the logger has nothing more to ask."""
+    logged.log.startService()
+    return negotiated(logged)
+
+
+def negotiated(logged: Logged) -> Monitor:
+    monitor = logged.connects(JSON_GREETING)
+    assert b"qmp_capabilities" in monitor.heard()
+    monitor.says(b'{"return": {}, "id": 0}\r\n')
+    for number, (command, answer) in enumerate(ANSWERS.items(), 1):
+        assert command in monitor.heard().decode()
+        monitor.says(answer % number)
+    return monitor
+
+
+def test_after_each_connection_the_machine_is_asked_what_it_is() -> None:
+    logged = Logged(passive=False, heartbeat=0.0)
+    monitor = json_monitor(logged)
+    monitor.is_gone()
+    logged.waits()
+    negotiated(logged)
+    logged.turns()
+    resyncs = [r.fields for r in logged.records if r.kind is Kind.RESYNC]
+    assert resyncs == [{"status": "paused", "name": "vm one"}] * 2
+    order = [r.kind for r in logged.records if r.connection == 2]
+    assert order.index(Kind.GAP) < order.index(Kind.RESYNC)
+
+
+def test_a_text_monitor_is_asked_in_its_own_words() -> None:
+    logged = Logged(passive=False, heartbeat=0.0)
+    monitor = logged.started()
+    for line, answer in (
+        (b"info status\r\n", b"= VM status: running\r\n+ OK info status completed\r\n"),
+        (b"info name\r\n", b"+ OK info name completed\r\n"),
+        (b"info uuid\r\n", b"= 00-11\r\n+ OK info uuid completed\r\n"),
+    ):
+        assert monitor.heard() == line
+        monitor.says(answer)
+    logged.turns()
+    (resync,) = [r.fields for r in logged.records if r.kind is Kind.RESYNC]
+    assert resync == {"status": "VM status: running", "uuid": "00-11"}
+
+
+def test_a_monitor_that_hangs_is_found_out_by_the_heartbeat() -> None:
+    logged = Logged(passive=False, heartbeat=7.0)
+    monitor = json_monitor(logged)
+    assert b"query-status" in monitor.heard()
+    logged.clock.advance(6.9)
+    assert not monitor.transport.aborted
+    logged.clock.advance(0.1)
+    assert monitor.transport.aborted
+    monitor.is_gone()
+    closed = logged.records[-1].fields
+    assert (closed["ending"], closed["ended_by"]) == ("hung", "client")
+    assert "no answer within 7 s" in closed["reason"]
+
+
+def test_a_monitor_that_answers_is_asked_again_at_the_interval() -> None:
+    logged = Logged(passive=False, heartbeat=7.0)
+    monitor = json_monitor(logged)
+    for number in range(4, 8):
+        assert b"query-status" in monitor.heard()
+        monitor.says(ANSWERS["query-status"] % number)
+        logged.clock.advance(7)
+    assert not monitor.transport.aborted
+
+
+SHUTDOWN = b'{"event": "SHUTDOWN", "data": {"guest": %s, "reason": "%s"}}\r\n'
+ENDINGS = [
+    (b"", "killed"),
+    (SHUTDOWN % (b"true", b"guest-shutdown"), "guest-shutdown"),
+    (SHUTDOWN % (b"false", b"host-qmp-quit"), "quit"),
+    (SHUTDOWN % (b"false", b"host-signal"), "host-signal"),
+    (SHUTDOWN % (b"true", b"guest-panic"), "guest-panicked"),
+    (b'{"event": "GUEST_PANICKED", "data": {"action": "pause"}}\r\n', "guest-panicked"),
+    (b'{"event": "GUEST_PANICKED", "data": {}}\r\n{"event": "RESET"}\r\n', "killed"),
+]
+
+
+@pytest.mark.parametrize(("last_words", "ending"), ENDINGS)
+def test_how_a_machine_ended_is_in_the_journal(last_words: bytes, ending: str) -> None:
+    logged = Logged(passive=False, heartbeat=0.0)
+    monitor = json_monitor(logged)
+    if last_words:
+        monitor.says(last_words)
+    monitor.is_gone()
+    assert logged.records[-1].fields["ending"] == ending
+    assert logged.records[-1].fields["ended_by"] == "monitor"
+
+
+def test_a_connection_that_the_logger_ends_tells_of_no_ending() -> None:
+    logged = Logged()
+    monitor = logged.started()
+    logged.log.stopService()
+    assert monitor.transport.aborted
+    monitor.is_gone()
+    assert "ending" not in logged.records[-1].fields
+
+
+def test_a_poll_of_a_json_monitor_takes_arguments() -> None:
+    logged = Logged(polls=["qom-get path=/machine property=type"], heartbeat=0.0)
+    logged.log.startService()
+    monitor = logged.connects(JSON_GREETING)
+    monitor.heard()
+    monitor.says(b'{"return": {}, "id": 0}\r\n')
+    assert json.loads(monitor.heard()) == {
+        "execute": "qom-get", "arguments": {"path": "/machine", "property": "type"}, "id": 1,
+    }  # fmt: skip
+
+
+def test_a_poll_that_a_json_monitor_cannot_be_asked_is_reported() -> None:
+    logged = Logged(polls=["info status"])
+    logged.log.startService()
+    monitor = logged.connects(JSON_GREETING)
+    with capturedLogs() as logs:
+        monitor.says(b'{"return": {}, "id": 0}\r\n')
+    assert [w for w in warnings(logs) if "cannot ask 'info status'" in w]
 
 
 def test_a_silent_monitor_is_given_up_and_tried_again() -> None:
@@ -439,11 +570,15 @@ def journal(folder: Path) -> Journal:
 
 async def test_it_journals_any_number_of_monitors(tmp_path: Path, running_reactor: Any) -> None:
     monitors = [(name, MachineEndpoint(running_reactor), f"{name}:") for name in ("one", "two")]
-    service = LoggerService(monitors, journal(tmp_path), running_reactor, polls=["info name"])
+    service = LoggerService(
+        monitors, journal(tmp_path), running_reactor, polls=["info name"], passive=True
+    )
     service.startService()
     clients = [await log.whenConnected() for log in service]
     for wrapper in clients:
-        await wrapper.wrappedProtocol.execute("info", "status")
+        while wrapper.wrappedProtocol.client is None:
+            await deferLater(running_reactor, 0)
+        await wrapper.wrappedProtocol.client.execute("info", "status")
     await service.stopService()
     records = [record for record in read(tmp_path / "j") if isinstance(record, Record)]
     for number, name in enumerate(("one", "two"), 1):
@@ -472,6 +607,8 @@ SETTINGS = [
     ("--greeting-timeout=7", "greeting_timeout", 7.0),
     ("--poll=info name", "polls", ["info name"]),
     ("--quiet", "quiet", True),
+    ("--heartbeat=7", "heartbeat", 7.0),
+    ("--passive", "passive", True),
 ]
 
 

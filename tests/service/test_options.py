@@ -44,7 +44,7 @@ def test_qmp_proxy_wants_no_options() -> None:
 
 
 def test_qmp_logger_wants_a_monitor() -> None:
-    with pytest.raises(UsageError, match="say with --connect which monitor to log"):
+    with pytest.raises(UsageError, match="say with --connect or --watch which monitor to log"):
         parsed(LoggerOptions())
     options = parsed(LoggerOptions(), "--connect=unix:/run/vm1.sock")
     assert (options["journal"], options["every"], options["polls"]) == (

@@ -23,6 +23,7 @@ _COLOURS = {
     Kind.UNDECODED: "\x1b[35m",
     Kind.OPENED: "\x1b[2m",
     Kind.CLOSED: "\x1b[2m",
+    Kind.RESYNC: "\x1b[2m",
     Kind.GAP: "\x1b[1;41m",
 }
 _UNSAFE = re.compile(r"[^ -~]")
@@ -101,7 +102,10 @@ def _described(kind: Kind, fields: dict[str, Any], peer: dict[str, Any] | None) 
         case Kind.CLOSED:
             sent = f"{get('bytes_to_monitor')} bytes to the monitor"
             back = f"{get('bytes_to_client')} to the client"
-            return f"closed by {get('ended_by')}: {get('reason')} ({sent}, {back})"
+            ending = f" [{get('ending')}]" if get("ending") else ""
+            return f"closed by {get('ended_by')}{ending}: {get('reason')} ({sent}, {back})"
+        case Kind.RESYNC:
+            return f"IS {_json(fields)}"
         case Kind.GAP:
             since = f" since {get('since')}" if get("since") else ""
             lost = f"{get('lost')} RECORDS LOST" if "lost" in fields else "NOTHING HEARD"

@@ -35,6 +35,7 @@ class Kind(StrEnum):
     OPENED = "opened"
     CLOSED = "closed"
     GAP = "gap"
+    RESYNC = "resync"
 
 
 class Direction(StrEnum):

@@ -46,12 +46,13 @@ class ITap(Interface):
     def to_client(data: bytes) -> None:
         """The monitor said this, and it was passed on."""
 
-    def closed(reason: str, ended_by: str) -> None:
+    def closed(reason: str, ended_by: str, ending: str = "") -> None:
         """
         It is over.
 
         :param reason: why, in words.
         :param ended_by: ``client``, ``monitor`` or ``proxy``.
+        :param ending: how the machine ended, in one word, where that is known.
         """
 
 

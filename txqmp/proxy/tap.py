@@ -75,6 +75,13 @@ class Tap:
         records.append(self._make(Kind.GAP, fields, time(), monotonic()))
         self._record(records)
 
+    def resync(self, state: dict[str, Any]) -> None:
+        """Say what the machine is and how it is, as it was asked."""
+        records: list[Record] = []
+        self._decode_heard(records)
+        records.append(self._make(Kind.RESYNC, state, time(), monotonic()))
+        self._record(records)
+
     def to_monitor(self, data: bytes) -> None:
         """The client said this."""
         self._hear(Direction.TO_MONITOR, data)
@@ -85,8 +92,12 @@ class Tap:
             self._first = data.lstrip(b" \t\r\n")[:1]
         self._hear(Direction.TO_CLIENT, data)
 
-    def closed(self, reason: str, ended_by: str) -> None:
-        """It is over."""
+    def closed(self, reason: str, ended_by: str, ending: str = "") -> None:
+        """
+        It is over.
+
+        :param ending: how the machine ended, in one word, where that is known.
+        """
         if self._turn is not None:
             self._turn.cancel()
             self._turn = None
@@ -98,6 +109,8 @@ class Tap:
             "bytes_to_monitor": self._bytes[Direction.TO_MONITOR],
             "bytes_to_client": self._bytes[Direction.TO_CLIENT],
         }
+        if ending:
+            fields["ending"] = ending
         records.append(self._make(Kind.CLOSED, fields, time(), monotonic()))
         self._record(records)
 

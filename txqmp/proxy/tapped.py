@@ -17,11 +17,14 @@ class TappedProtocol(ProtocolWrapper):
     Lets a tap hear what a client protocol writes and reads.
 
     :ivar tap: what hears it.
+    :ivar problem: why the client gave up, in words; empty while it has not.
     """
 
     def __init__(self, factory: TappedFactory, protocol: Any) -> None:
         super().__init__(factory, protocol)  # type: ignore[arg-type]
         self.tap = factory.make_tap()
+        self.problem = ""
+        self._ending: Callable[[], str] = str
 
     def connectionMade(self) -> None:
         """The monitor is there."""
@@ -47,11 +50,31 @@ class TappedProtocol(ProtocolWrapper):
         self.disconnecting = 1
         abort(self.transport)
 
+    def ask_for_ending(self, ending: Callable[[], str]) -> None:
+        """
+        Have it journalled how the monitor ended.
+
+        :param ending: says it in one word, once the monitor has.
+        """
+        self._ending = ending
+
+    def give_up(self, ending: str, problem: str) -> None:
+        """
+        The client ends it, for a reason.
+
+        :param ending: the reason in one word.
+        """
+        self.problem = problem
+        self._ending = lambda: ending
+        self.abortConnection()
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It is over."""
-        ended_by = "client" if self.disconnecting else "monitor"
+        ours = bool(self.disconnecting)
         super().connectionLost(reason)
-        self.tap.closed(reason.getErrorMessage(), ended_by)
+        ending = self._ending() if self.problem or not ours else ""
+        problem = self.problem or reason.getErrorMessage()
+        self.tap.closed(problem, "client" if ours else "monitor", ending)
 
 
 class TappedFactory(WrappingFactory):
