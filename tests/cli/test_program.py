@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import txqmp
+from tests.cli.terminal import terminal
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,6 +36,37 @@ def program(
     return done
 
 
+JSON_GREETING = (
+    b'{"QMP": {"version": {"qemu": {"micro": 0, "minor": 2, "major": 7}, "package": ""}, '
+    b'"capabilities": []}}\r\n'
+)
+NEGOTIATED = b'{"return": {}, "id": 0}\r\n'
+
+
+@contextmanager
+def played(folder: Path, greeting: bytes, *answers: bytes) -> Iterator[list[bytes]]:
+    """A monitor at ``m.sock`` that has one answer to each command; the commands, as they come."""
+    commands: list[bytes] = []
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "m.sock"))
+        listening.listen()
+
+        def play() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(greeting)
+                for answer in answers:
+                    commands.append(connection.recv(65536))
+                    connection.sendall(answer)
+                while connection.recv(65536):
+                    pass
+
+        thread = threading.Thread(target=play, daemon=True)
+        thread.start()
+        yield commands
+        thread.join(60)
+
+
 def test_version(tmp_path: Path) -> None:
     assert program("--version", folder=tmp_path).stdout == f"txqmp {txqmp.__version__}\n".encode()
 
@@ -38,10 +74,12 @@ def test_version(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        ([], "say what to do: demo, journal, run"),
+        ([], "say what to do: demo, journal, run, shell"),
         (["nosuch"], "nosuch"),
         (["run"], "run wants an endpoint and a command"),
         (["run", "/run/vm.sock", "stop"], "for a UNIX socket: unix:/run/vm.sock"),
+        (["shell"], "shell wants an endpoint"),
+        (["shell", "machine:", "stop"], "unexpected argument: stop"),
         (["run", "--timeout=-1", "machine:", "stop"], "-1 is no length of time"),
         (["journal"], "say what to do with the journal"),
         (["journal", "show"], "journal show wants a file"),
@@ -89,6 +127,86 @@ def test_run_without_a_monitor_says_so(tmp_path: Path) -> None:
     done = program("run", "unix:nosuch.sock", "stop", folder=tmp_path, status=1)
     assert done.stderr.startswith(b"txqmp: cannot connect: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_run_shows_data_escaped_on_a_terminal(short_path: Path) -> None:
+    answer = b"= \x1b[2J\xe5\r\n- ERR \x1b[0m\r\n"
+    with (
+        played(short_path, b"+ OK QEMU 0.10.50 QMP 0.1\r\n", answer),
+        terminal(short_path, "run", "unix:m.sock", "info name") as screen,
+    ):
+        screen.says(b"\\x1b[2J\\xe5\n")
+        screen.says(b"txqmp: info name: \\x1b[0m\n")
+        assert screen.ends() == 1
+
+
+def test_run_speaks_json(short_path: Path) -> None:
+    with played(
+        short_path, JSON_GREETING, NEGOTIATED, b'{"return": {"a": [1]}, "id": 1}\r\n'
+    ) as got:
+        done = program("run", "unix:m.sock", "x", "a.b=1", "c=d e", folder=short_path)
+    assert (done.stdout, done.stderr) == (b'{"a":[1]}\n', b"")
+    assert json.loads(got[1]) == {
+        "execute": "x",
+        "arguments": {"a": {"b": 1}, "c": "d e"},
+        "id": 1,
+    }
+
+
+@pytest.mark.parametrize("command", ["x a=1", "{'execute':'x','arguments':{'a':1},'id':7}"])
+def test_run_takes_a_whole_json_command_too(short_path: Path, command: str) -> None:
+    with played(short_path, JSON_GREETING, NEGOTIATED, b'{"return": {}, "id": 1}\r\n') as got:
+        assert program("run", "unix:m.sock", command, folder=short_path).stdout == b"{}\n"
+    assert json.loads(got[1]) == {"execute": "x", "arguments": {"a": 1}, "id": 1}
+
+
+def test_run_lays_json_out_on_a_terminal(short_path: Path) -> None:
+    answer = b'{"return": {"a": ["\xc3\xa5\\u001b\x7f"]}, "id": 1}\r\n'
+    with (
+        played(short_path, JSON_GREETING, NEGOTIATED, answer),
+        terminal(short_path, "run", "unix:m.sock", "x") as screen,
+    ):
+        assert screen.ends() == 0
+        assert screen.screen == b'{\n  "a": [\n    "\\u00e5\\u001b\\u007f"\n  ]\n}\n'
+
+
+def test_run_shows_a_text_as_lines_on_a_terminal(short_path: Path) -> None:
+    answer = b'{"return": "one\\r\\n two\\u001b\\r\\n", "id": 1}\r\n'
+    with (
+        played(short_path, JSON_GREETING, NEGOTIATED, answer),
+        terminal(short_path, "run", "unix:m.sock", "x") as screen,
+    ):
+        assert screen.ends() == 0
+        assert screen.screen == b"one\n two\\x1b\n"
+
+
+def test_run_fails_with_the_reason_of_a_json_monitor(short_path: Path) -> None:
+    answer = b'{"error": {"class": "GenericError", "desc": "no\\nsuch"}, "id": 1}\r\n'
+    with played(short_path, JSON_GREETING, NEGOTIATED, answer):
+        done = program("run", "unix:m.sock", "x", folder=short_path, status=1)
+    assert (done.stdout, done.stderr) == (b"", b"txqmp: x: no\\nsuch\n")
+
+
+def test_run_sends_nothing_that_is_no_json_command(short_path: Path) -> None:
+    with played(short_path, JSON_GREETING, NEGOTIATED) as got:
+        done = program("run", "unix:m.sock", "x", "y", folder=short_path, status=1)
+    assert done.stderr == b"txqmp: 'y' is no argument: write key=value\n"
+    assert len(got) == 1
+
+
+def test_run_for_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        [sys.executable, "-m", "txqmp", "run", "machine:", "help"],
+        cwd=tmp_path,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_demo_shows_and_leaves_its_journal(tmp_path: Path) -> None:

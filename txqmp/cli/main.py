@@ -12,6 +12,7 @@ from txqmp import __version__
 from txqmp.cli.demo import DemoOptions
 from txqmp.cli.journal import JournalCommandOptions
 from txqmp.cli.run import RunOptions
+from txqmp.cli.shell import ShellOptions
 from txqmp.errors import MonitorError
 
 
@@ -27,6 +28,7 @@ class TxqmpOptions(Options):
         ["demo", None, DemoOptions, "Show a recorded session with a simulated machine."],
         ["journal", None, JournalCommandOptions, "Read journals."],
         ["run", None, RunOptions, "Send one command to a monitor and show the answer."],
+        ["shell", None, ShellOptions, "Talk with a monitor, command by command."],
     ]
 
     def opt_version(self) -> None:
@@ -41,7 +43,7 @@ class TxqmpOptions(Options):
         :raises UsageError: no command was given.
         """
         if self.subCommand is None:
-            raise UsageError("say what to do: demo, journal, run")
+            raise UsageError("say what to do: demo, journal, run, shell")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

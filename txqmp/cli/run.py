@@ -10,9 +10,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 from twisted.python.usage import Options, UsageError
 
-from txqmp.errors import CommandError, MonitorError, escaped
+from txqmp.cli.answers import answer_lines, ask, connected, data_lines, error_text, write_out
+from txqmp.errors import CommandError, MonitorError
 from txqmp.service.options import client_endpoint, seconds
-from txqmp.text.client import TextClient, TextClientFactory
 
 
 class RunOptions(Options):
@@ -22,9 +22,14 @@ class RunOptions(Options):
     longdesc = (
         "ENDPOINT is a Twisted client endpoint, such as unix:monitor.sock, tcp:localhost:4444 or "
         "machine: (a simulated machine). COMMAND is one word with its arguments after it, or a "
-        'whole line in quotes: "info network".'
+        'whole line in quotes: "info network". To a monitor that speaks JSON, arguments are '
+        "key=value: device_del id=net1. A value is JSON where it can be read so, and else a "
+        "string; a key with dots makes objects: server.port=7. One argument that begins with { "
+        "is a whole JSON command. The answer is laid out on a terminal, and elsewhere one line."
     )
-    optParameters = [["timeout", "t", 30.0, "seconds to wait for the answer.", seconds]]
+    optParameters = [
+        ["timeout", "t", 30.0, "seconds to connect in, and to wait for the answer.", seconds]
+    ]
 
     def parseArgs(self, endpoint: str = "", *command: str) -> None:
         """
@@ -55,34 +60,14 @@ def _run(reactor: Any, *arguments: Any) -> Deferred[None]:
 
 
 async def _talk(reactor: Any, endpoint: Any, command: Sequence[str], timeout: float) -> None:
-    factory = TextClientFactory(reactor, greeting_timeout=timeout)
+    terminal = sys.stdout.isatty()
+    client = await connected(reactor, endpoint, timeout)
     try:
-        connecting = endpoint.connect(factory)
-        connecting.addTimeout(timeout, reactor)
-        client: TextClient = await connecting
-    except Exception as error:
-        raise SystemExit(f"txqmp: cannot connect: {error}") from None
-    try:
-        await client.when_greeted()
-        if len(command) == 1:
-            reply = await client.execute_line(command[0], timeout=timeout)
-        else:
-            reply = await client.execute(*command, timeout=timeout)
-    except CommandError as error:
-        _show(error.lines)
-        raise SystemExit(f"txqmp: {error}") from None
+        answer = await ask(client, command, timeout)
     except MonitorError as error:
-        raise SystemExit(f"txqmp: {error}") from None
+        if isinstance(error, CommandError):
+            write_out(data_lines(error.lines, terminal))
+        raise SystemExit(f"txqmp: {error_text(error)}") from None
     finally:
         await client.close()
-    _show(reply.lines)
-
-
-def _show(lines: Sequence[str]) -> None:
-    for line in lines:
-        data = line.encode("ascii", "surrogateescape")
-        if sys.stdout.isatty():
-            print(escaped(data, limit=len(data)))
-        else:
-            sys.stdout.buffer.write(data + b"\n")
-    sys.stdout.flush()
+    write_out(answer_lines(answer, terminal))
