@@ -113,6 +113,32 @@ async def test_qmp_shell_completes_a_session_through_the_proxy(
     assert replies["quit"] is Kind.SUCCESS
 
 
+@pytest.mark.peer("qmp")
+async def test_the_client_from_pypi_completes_a_session_through_the_proxy(
+    programs: Programs, folder: Path
+) -> None:
+    qemu = await programs.qemu()
+    service = proxy(folder, "qemu.sock")
+    service.startService()
+    client = programs.python(
+        str(Path(__file__).with_name("pypi_client.py")), str(folder / "proxy.sock")
+    )
+    assert await client.ends() == 0, client.err
+    assert await qemu.ends() == 0
+    await service.stopService()
+
+    assert json.loads(client.out)["event"] == "STOP"
+    replies = [
+        (r.fields["command"], r.kind)
+        for r in records(folder / "journal.jsonl")
+        if r.kind in (Kind.SUCCESS, Kind.FAILURE)
+    ]
+    assert replies == [
+        ("qmp_capabilities", Kind.SUCCESS), ("query-status", Kind.SUCCESS),
+        ("device_del", Kind.FAILURE), ("stop", Kind.SUCCESS), ("quit", Kind.SUCCESS),
+    ]  # fmt: skip
+
+
 async def test_a_second_client_of_a_busy_monitor_is_let_go_after_the_greeting_timeout(
     programs: Programs, folder: Path
 ) -> None:

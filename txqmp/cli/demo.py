@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from twisted.python.usage import Options, UsageError
 
 from txqmp.errors import CommandFailed, CommandRejected, MonitorError
 from txqmp.journal.display import RecordPrinter
-from txqmp.journal.reader import Follower
+from txqmp.journal.reader import Follower, Torn
 from txqmp.journal.record import Kind, Record
 from txqmp.journal.writer import Journal
 from txqmp.machine.endpoint import MachineEndpoint
@@ -123,6 +124,7 @@ class _Shower:
     def __init__(self, reactor: Any, path: str) -> None:
         self._reactor = reactor
         self._follower = Follower(path)
+        self._unseen: deque[Record | Torn] = deque()
         self._printer = RecordPrinter(color=sys.stdout.isatty())
         # What an earlier demo left in the file is not of this session.
         self._follower.poll()
@@ -130,7 +132,9 @@ class _Shower:
     async def until(self, last: Callable[[Record], bool]) -> None:
         """Show records until one of them is the last."""
         for _ in range(int(_PATIENCE / 0.01)):
-            for record in self._follower.poll():
+            self._unseen.extend(self._follower.poll())
+            while self._unseen:
+                record = self._unseen.popleft()
                 if isinstance(record, Record):
                     print(self._printer.line(record), flush=True)
                     if last(record):
