@@ -72,6 +72,23 @@ def test_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("argv", "usage"),
+    [
+        ([], "Usage: txqmp <command> [options]"),
+        (["run"], "Usage: txqmp run [options] ENDPOINT COMMAND [ARGUMENT …]"),
+        (["journal", "show"], "Usage: txqmp journal show [options] FILE"),
+    ],
+)
+def test_help_begins_with_the_usage(tmp_path: Path, argv: list[str], usage: str) -> None:
+    assert program(*argv, "--help", folder=tmp_path).stdout.decode().splitlines()[0] == usage
+
+
+def test_each_command_tells_the_version(tmp_path: Path) -> None:
+    said = program("journal", "show", "--version", folder=tmp_path).stdout
+    assert said == f"txqmp {txqmp.__version__}\n".encode()
+
+
+@pytest.mark.parametrize(
     ("argv", "says"),
     [
         ([], "say what to do: demo, journal, run, shell"),

@@ -14,8 +14,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.task import deferLater, react
-from twisted.python.usage import Options, UsageError
+from twisted.python.usage import UsageError
 
+from txqmp.cli.command import CommandOptions
 from txqmp.errors import CommandFailed, CommandRejected, MonitorError
 from txqmp.journal.display import RecordPrinter
 from txqmp.journal.reader import Follower, Torn
@@ -53,7 +54,7 @@ The client that used qemu.sock now uses qmp-proxy.sock; qmp-proxy.jsonl tells wh
 """
 
 
-class DemoOptions(Options):
+class DemoOptions(CommandOptions):
     """The command line of ``txqmp demo``."""
 
     synopsis = "txqmp demo [options]"

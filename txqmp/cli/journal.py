@@ -8,8 +8,9 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
-from twisted.python.usage import Options, UsageError
+from twisted.python.usage import UsageError
 
+from txqmp.cli.command import CommandOptions
 from txqmp.errors import JournalError
 from txqmp.journal.display import RecordPrinter
 from txqmp.journal.reader import Follower, Torn, read
@@ -19,7 +20,7 @@ _GLANCE = 0.2
 """Seconds between two looks at a journal that is followed."""
 
 
-class ShowOptions(Options):
+class ShowOptions(CommandOptions):
     """The command line of ``txqmp journal show``."""
 
     synopsis = "txqmp journal show [options] FILE"
@@ -66,7 +67,7 @@ class ShowOptions(Options):
             _show(printer, entry)
 
 
-class JournalCommandOptions(Options):
+class JournalCommandOptions(CommandOptions):
     """The command line of ``txqmp journal``."""
 
     synopsis = "txqmp journal <command> [options]"

@@ -6,9 +6,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from twisted.python.usage import Options, UsageError
+from twisted.python.usage import UsageError
 
-from txqmp import __version__
+from txqmp.cli.command import CommandOptions
 from txqmp.cli.demo import DemoOptions
 from txqmp.cli.journal import JournalCommandOptions
 from txqmp.cli.run import RunOptions
@@ -16,7 +16,7 @@ from txqmp.cli.shell import ShellOptions
 from txqmp.errors import MonitorError
 
 
-class TxqmpOptions(Options):
+class TxqmpOptions(CommandOptions):
     """The command line of ``txqmp``."""
 
     synopsis = "txqmp <command> [options]"
@@ -30,11 +30,6 @@ class TxqmpOptions(Options):
         ["run", None, RunOptions, "Send one command to a monitor and show the answer."],
         ["shell", None, ShellOptions, "Talk with a monitor, command by command."],
     ]
-
-    def opt_version(self) -> None:
-        """Show the version and end."""
-        print(f"txqmp {__version__}")
-        raise SystemExit(0)
 
     def postOptions(self) -> None:
         """
@@ -56,14 +51,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = TxqmpOptions()
     try:
         options.parseOptions(sys.argv[1:] if argv is None else list(argv))
-    except UsageError as error:
-        raise SystemExit(f"txqmp: {error} (txqmp --help tells more)") from None
-    try:
         options.subOptions.run()
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has seen enough; what is buffered has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except UsageError as error:
+        raise SystemExit(f"txqmp: {error} (txqmp --help tells more)") from None
     except (MonitorError, OSError) as error:
         raise SystemExit(f"txqmp: {error}") from None
     except KeyboardInterrupt:

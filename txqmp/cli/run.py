@@ -8,14 +8,15 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
-from twisted.python.usage import Options, UsageError
+from twisted.python.usage import UsageError
 
 from txqmp.cli.answers import answer_lines, ask, connected, data_lines, error_text, write_out
+from txqmp.cli.command import CommandOptions
 from txqmp.errors import CommandError, MonitorError
 from txqmp.service.options import client_endpoint, seconds
 
 
-class RunOptions(Options):
+class RunOptions(CommandOptions):
     """The command line of ``txqmp run``."""
 
     synopsis = "txqmp run [options] ENDPOINT COMMAND [ARGUMENT …]"

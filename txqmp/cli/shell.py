@@ -14,7 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherR
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import react
 from twisted.python.failure import Failure
-from twisted.python.usage import Options, UsageError
+from twisted.python.usage import UsageError
 
 from txqmp.cli.answers import (
     answer_lines,
@@ -25,6 +25,7 @@ from txqmp.cli.answers import (
     printable,
     write_out,
 )
+from txqmp.cli.command import CommandOptions
 from txqmp.cli.vocabulary import JSONVocabulary, TextVocabulary, Vocabulary
 from txqmp.errors import CommandError, CommandFailed, InvalidCommand, MonitorError
 from txqmp.journal.record import Direction, Kind, Record
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 _MISSING = "the prompt needs prompt-toolkit: pip install 'txqmp[shell]'"
 
 
-class ShellOptions(Options):
+class ShellOptions(CommandOptions):
     """The command line of ``txqmp shell``."""
 
     synopsis = "txqmp shell [options] ENDPOINT"

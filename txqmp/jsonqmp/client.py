@@ -241,16 +241,13 @@ class JSONClient(MonitorClient[Greeting, Event]):
             CommandFailed(failure.description, pending.line, error_class=failure.error_class)
         )
 
-    def _got_event(self, event: Event) -> None:
-        self._event(event)
-
     LEGAL: ClassVar[dict[tuple[State, type], Callable[[Any, Any], None]]] = {
         (State.GREETING, Greeting): _got_greeting,
-        (State.NEGOTIATING, Event): _got_event,
+        (State.NEGOTIATING, Event): MonitorClient._event,
         (State.NEGOTIATING, Success): _got_negotiated,
         (State.NEGOTIATING, Failure): _got_refused,
-        (State.IDLE, Event): _got_event,
-        (State.BUSY, Event): _got_event,
+        (State.IDLE, Event): MonitorClient._event,
+        (State.BUSY, Event): MonitorClient._event,
         (State.BUSY, Success): _got_success,
         (State.BUSY, Failure): _got_failure,
     }

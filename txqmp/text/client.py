@@ -144,17 +144,14 @@ class TextClient(MonitorClient[Greeting, Event]):
         pending = self._commands.take()
         pending.fail(CommandRejected(rejection.reason, pending.line, pending.lines))
 
-    def _got_event(self, event: Event) -> None:
-        self._event(event)
-
     def _got_unknown(self, unknown: Unknown) -> None:
         """Section 5: lines that begin with ``*`` are ignored, not considered errors."""
 
     LEGAL: ClassVar[dict[tuple[State, type], Callable[[Any, Any], None]]] = {
         (State.GREETING, Greeting): _got_greeting,
-        (State.IDLE, Event): _got_event,
+        (State.IDLE, Event): MonitorClient._event,
         (State.IDLE, Unknown): _got_unknown,
-        (State.BUSY, Event): _got_event,
+        (State.BUSY, Event): MonitorClient._event,
         (State.BUSY, Unknown): _got_unknown,
         (State.BUSY, Output): _got_output,
         (State.BUSY, Success): _got_success,
