@@ -465,7 +465,15 @@ def test_a_full_device() -> None:
     file.close()
 
 
-def test_standard_output_is_not_rotated_where_it_leads(tmp_path: Path) -> None:
+def test_a_device_may_be_shared() -> None:
+    first, second = opened(Path("/dev/null")), opened(Path("/dev/null"))
+    first.close()
+    second.close()
+
+
+def test_standard_output_is_not_rotated_where_it_leads(
+    tmp_path: Path, logged: list[LogEvent]
+) -> None:
     output = (tmp_path / "output").open("wb")
     file = opened(Path(f"/proc/self/fd/{output.fileno()}"), rotate_bytes=4)
     file.write(b"one\n")
@@ -474,6 +482,7 @@ def test_standard_output_is_not_rotated_where_it_leads(tmp_path: Path) -> None:
     output.close()
     assert [p.name for p in tmp_path.iterdir()] == ["output"]
     assert (tmp_path / "output").read_bytes() == b"one\ntwo\n"
+    assert logged == []
 
 
 def test_warnings_go_where_logging_is_safe(path: Path, logged: list[LogEvent]) -> None:

@@ -189,13 +189,15 @@ def test_but_not_so_much_that_a_file_would_grow_past_its_size(path: Path) -> Non
     assert max(file.stat().st_size for file in files) <= 500
 
 
-def test_no_records_are_no_work(path: Path) -> None:
+def test_no_records_are_no_work_and_no_loss(path: Path, logged: list[LogEvent]) -> None:
     crank = Crank()
     log = journal(path, crank)
     log.record([])
     assert crank.work == []
     log.close()
     crank.turn()
+    log.record([])
+    assert logged == []
 
 
 # closing

@@ -4,6 +4,8 @@ The journal: what clients and monitors said to each other, one JSON object a lin
 ``docs/journal.rst`` is the published format.
 """
 
+from __future__ import annotations
+
 from txqmp.journal.display import RecordPrinter
 from txqmp.journal.file import JournalFile
 from txqmp.journal.reader import Follower, Torn, read

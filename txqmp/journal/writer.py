@@ -131,6 +131,8 @@ class Journal:
 
         They are the journal's from now on: it marks them with its ``run``.
         """
+        if not records:
+            return
         if self._state != "open":
             self._lose(len(records), "the journal is not open")
             return
@@ -140,7 +142,7 @@ class Journal:
         data = b"".join(lines)
         if self._backlog + len(data) > self._max_backlog:
             self._lose(len(lines), f"more than {self._max_backlog} bytes wait to be written")
-        elif data:
+        elif lines:
             self._backlog += len(data)
             self._queue.append(_Lines(data, len(lines), time.time()))
         self._start()
