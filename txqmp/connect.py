@@ -121,7 +121,8 @@ def connect(
     Connect to a monitor of either dialect.
 
     :param endpoint: or its string, such as ``unix:/run/vm.qmp``.
-    :param timeout: seconds for connecting, and again for the greeting.
+    :param timeout: seconds for connecting, again for the first byte, and again for the greeting
+        and the negotiation.
     :param settings: of the client; see :class:`~txqmp.monitor.client.MonitorClientFactory`.
     :returns: fires with a :class:`~txqmp.TextClient` or a :class:`~txqmp.JSONClient` that is
         greeted and has negotiated. Fails with what the endpoint says,

@@ -161,6 +161,17 @@ class TestCancelling:
         assert [type(outcome) for _, outcome in outcomes.all] == [CancelledError]
         assert not queue.clock.getDelayedCalls()
 
+    def test_one_with_a_time_limit_behind_another_is_let_go_in_its_turn(self) -> None:
+        queue = Queue()
+        queue.open()
+        first = queue.add("a", None)
+        queue.add("b", 5.0).addErrback(lambda _: None).cancel()
+        assert not queue.clock.getDelayedCalls()
+        queue.reply("a's")
+        queue.reply("b's")
+        assert result(first) == "a's"
+        assert not queue.clock.getDelayedCalls()
+
     def test_cancelling_what_was_answered_starts_nothing(self) -> None:
         queue = Queue()
         queue.open()

@@ -571,6 +571,10 @@ class TestClosing:
         wire.breaks()
         assert isinstance(result(closed), ProtocolViolation)
 
+    def test_closing_before_there_is_a_connection_closes_nothing(self) -> None:
+        client = TextClientFactory(Clock()).buildProtocol(None)
+        assert pending(client.close())
+
     def test_closing_before_the_greeting(self) -> None:
         wire = ClientWire(greeted=False)
         greeted, closed = wire.client.when_greeted(), wire.client.close()
