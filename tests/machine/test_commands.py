@@ -223,7 +223,7 @@ def test_too_many_snapshots_leave_the_machine_running(talk: Talk) -> None:
 # Migration: 512 MiB at 32 MiB/s are 16 seconds.
 
 
-def test_migrate_is_done_once_it_began(world: World, talk: Talk) -> None:
+def test_rule_20_migrate_is_done_once_it_began(world: World, talk: Talk) -> None:
     assert talk.say("info migrate") == ["+ OK info migrate completed"]
     assert talk.say("migrate -d tcp:there:4444") == ["+ OK migrate completed"]
     world.clock.advance(15.9)

@@ -112,7 +112,7 @@ def test_change_vnc_password(world: World, talk: Talk, word: str) -> None:
     assert world.machine.vnc.password == "longsecr"
 
 
-def test_there_are_no_prompts(talk: Talk) -> None:
+def test_rule_19_there_are_no_prompts(talk: Talk) -> None:
     talk.say("change vnc :1,password")
     assert talk.say("change vnc password") == [
         "- ERR a password is required: there are no prompts here"
@@ -270,6 +270,16 @@ def test_pci_add_virtio_storage(talk: Talk) -> None:
     ]
     talk.say("pci_add auto storage if=virtio,file=w.img", "pci_del 6")
     assert [line.split(":")[0] for line in data(talk.say("info block"))[3:]] == ["virtio1"]
+
+
+def test_storage_cards_call_themselves_what_they_are(talk: Talk) -> None:
+    talk.say("pci_add 6 storage if=virtio,file=v.img", "pci_add 7 storage if=scsi")
+    assert data(talk.say("info pci"))[-4:] == [
+        "  Bus  0, device   6, function 0:",
+        "    SCSI storage controller: PCI device 1af4:1001",
+        "  Bus  0, device   7, function 0:",
+        "    SCSI storage controller: PCI device 1000:0012",
+    ]
 
 
 def test_scsi_drives_live_on_their_adapter(talk: Talk) -> None:
