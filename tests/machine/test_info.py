@@ -168,6 +168,22 @@ def test_info_snapshots() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("memory", "shown"),
+    [(1, "1.0M"), (9, "9.0M"), (10, "10M"), (999, "999M"), (1000, "1.0G"), (20480, "20G")],
+)
+def test_info_snapshots_shows_sizes_as_people_do(memory: int, shown: str) -> None:
+    talk = World(memory=memory).connect()
+    talk.say("savevm")
+    assert talk.say("info snapshots")[3].split()[2] == shown
+
+
+def test_info_snapshots_counts_hours(world: World, talk: Talk) -> None:
+    world.clock.advance(100 * 3600)
+    talk.say("savevm")
+    assert talk.say("info snapshots")[3].split()[-1] == "100:00:00.000"
+
+
 def test_info_snapshots_without_a_disk_for_them(talk: Talk) -> None:
     talk.say("eject -f ide0-hd0")
     assert talk.say("info snapshots")[0] == "= No available block device supports snapshots"

@@ -171,7 +171,7 @@ def test_a_completion_that_is_too_long_ends_the_pairing(monkeypatch: pytest.Monk
     talk = Talk(TextDecoder())
     talk.monitor(TEXT_GREETING)
     talk.client(b"stop\r\ncont\r\n")
-    talk.monitor(b"= " + b"x" * 60 + b"\r\n")
+    talk.monitor(b"= " + b"x" * 60, b"+ OK x completed\r\n")
     assert talk.monitor(b"+ OK stop completed\r\n") == [("success", "stop", 1)]
     talk.monitor(b"- ERR " + b"x" * 60 + b"\r\n")
     assert talk.monitor(b"- ERR no\r\n") == [("failure", "no")]
@@ -200,6 +200,11 @@ def test_what_was_not_ended_is_undecoded(text: Talk) -> None:
     text.monitor(b"= VM sta")
     assert text.over() == [("undecoded", "incomplete line")] * 2
     assert [m.raw for m in text.messages[-2:]] == [b"info stat", b"= VM sta"]
+
+
+def test_nothing_is_left_of_lines_that_were_ended(text: Talk) -> None:
+    text.client(b"info status\r\n")
+    assert text.over() == []
 
 
 # JSON QMP.

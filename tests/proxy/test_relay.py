@@ -388,6 +388,8 @@ def test_a_monitor_that_comes_when_all_is_over_is_let_go() -> None:
     relay.factory.close_all("over")
     monitor = relay.monitor()
     assert monitor.closed
+    monitor.says(b"late")
+    monitor.says_no_more()
     monitor.is_gone()
     client.is_gone()
     assert relay.ears[0].told[-1] == ("closed", "over", "proxy")
@@ -449,6 +451,26 @@ def test_a_conversation_is_two_lines_of_the_log_unless_quiet(quiet: bool, lines:
         client.is_gone()
         monitor.is_gone()
     assert len(logged(logs, LogLevel.info)) == lines
+
+
+def test_what_goes_wrong_in_the_relay_itself_ends_the_conversation_at_once(
+    logged_failures: LoggedFailures,
+) -> None:
+    relay = Relay()
+    client = relay.client()
+    client.line.registerProducer = lambda *_: 1 // 0
+    monitor = relay.monitor()
+    assert client.line.aborted
+    assert monitor.line.aborted
+    client.is_gone()
+    monitor.is_gone()
+    assert relay.ears[0].told[-1] == ("closed", "internal error", "proxy")
+    assert len(logged_failures.take(ZeroDivisionError)) == 1
+    assert relay.is_clean()
+
+
+def test_without_a_reactor_it_is_the_global_one(running_reactor: Any) -> None:
+    assert RelayFactory(Upstream(), lambda *_: Ear()).reactor is running_reactor
 
 
 # The tap.
