@@ -325,6 +325,12 @@ def test_a_reply_that_is_too_long_ends_the_pairing_of_those_without_an_id(
     assert talk.monitor(b'{"return": {}, "id": 1}') == [("success", {}, 1, 3)]
 
 
+def test_other_junk_of_a_monitor_does_not(qmp: Talk) -> None:
+    qmp.client(b'{"execute": "stop"}')
+    qmp.monitor(b" " * 5000, b"\xff\n", b'{"news": 1}')
+    assert qmp.monitor(b'{"return": {}}') == [("success", {}, 1)]
+
+
 def test_a_value_that_was_not_ended_is_undecoded(qmp: Talk) -> None:
     qmp.client(b'{"execute": "st')
     qmp.monitor(b'{"ret')

@@ -12,6 +12,7 @@ from twisted.internet.protocol import Factory
 from twisted.python.usage import UsageError
 
 from txqmp.service import logger, proxy
+from txqmp.service import options as options_module
 from txqmp.service.logger import LoggerOptions
 from txqmp.service.options import (
     check_server_string,
@@ -98,6 +99,23 @@ BAD = [
 def test_a_bad_value(argument: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         parsed(ProxyOptions(), argument)
+
+
+def test_only_a_path_is_taken_for_a_unix_socket_that_was_meant() -> None:
+    with pytest.raises(UsageError) as error:
+        parsed(ProxyOptions(), "--connect=nosuch:1")
+    assert "for a UNIX socket" not in str(error.value)
+
+
+def test_the_journal_is_as_the_options_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr(options_module, "Journal", lambda *args, **kw: made.append((args, kw)))
+    parsed(ProxyOptions(), "--journal=/j", "--rotate-bytes=7", "--keep=3").journal()
+    parsed(ProxyOptions(), "--no-redact").journal()
+    first, second = made
+    assert first[0] == ("/j",)
+    assert first[1] == {"rotate_bytes": 7, "keep": 3, "redact": True}
+    assert second[1]["redact"] is False
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "often"])

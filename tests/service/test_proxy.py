@@ -94,6 +94,7 @@ async def test_it_can_be_started_again(application: Application) -> None:
         application.startService()
         assert await application.asks("info status") == ("VM status: running",)
         await application.stopService()
+        assert list(application.proxy) == []
     assert application.kinds() == CONVERSATION * 3
     assert [r.connection for r in application.records() if r.kind is Kind.OPENED] == [1, 2, 3]
 

@@ -238,6 +238,7 @@ def test_the_largest_and_the_smallest_integers(letter: str, word: str, value: in
         ("i", "0x100000000", 32),
         ("i", "4294967296", 32),
         ("i", "-2147483649", 32),
+        ("i?", "0x100000000", 32),
         ("l", "0x10000000000000000", 64),
         ("l", "18446744073709551616", 64),
         ("l", "-9223372036854775809", 64),
@@ -327,7 +328,9 @@ def test_a_format_where_none_is_known_is_refused() -> None:
 def test_an_integer_may_be_joined_to_the_one_before_it() -> None:
     assert bind("/ii.", "/2x 0x3c0.2") == ["2x", 0x3C0, 2]
     assert bind("/ii.", "0x3c0") == [None, 0x3C0, None]
-    assert bind("li.", "0x100000000.0x10") == [2**32, 16]
+    assert bind("li.", "0x100000000.0xffffffff") == [2**32, 2**32 - 1]
+    assert bind("ii.ss", "1.2 .3 .4") == [1, 2, ".3", ".4"]
+    assert bind("ii.ss", "1 a .4") == [1, None, "a", ".4"]
 
 
 def test_it_may_stand_apart_with_its_dot_as_in_that_year() -> None:
@@ -348,7 +351,15 @@ def test_an_integer_that_has_none_joined_takes_no_dot() -> None:
 
 @pytest.mark.parametrize(
     ("args", "line"),
-    [("", "x"), ("s", "a b"), ("i?", "1 2"), ("/l", "/x 1 2"), ("ii.", "1.2 .3"), ("", '""')],
+    [
+        ("", "x"),
+        ("s", "a b"),
+        ("i?", "1 2"),
+        ("/l", "/x 1 2"),
+        ("ii.", "1.2 .3"),
+        ("ii.", "1 2"),
+        ("", '""'),
+    ],
 )
 def test_extraneous_words_are_refused(args: str, line: str) -> None:
     assert refused(args, line) == "cmd: extraneous characters at the end of line"
