@@ -629,3 +629,17 @@ def test_a_reply_that_is_a_secret(command: str, arguments: object) -> None:
 )
 def test_a_reply_that_is_none(command: str, arguments: object) -> None:
     assert not reveals_secret(command, arguments)
+
+
+def test_what_was_asked_for_stays_secret_when_it_is_cut_off() -> None:
+    cut = record(
+        Kind.UNDECODED,
+        dialect="json",
+        fields={"problem": "incomplete value"},
+        raw=b'{"return": "hunter2',
+        sensitive=True,
+    )
+    redacted = redact(cut)
+    assert b"hunter2" not in encode(redacted)
+    assert redacted.raw == b"[redacted 19 bytes]"
+    assert redacted.fields == {"problem": "incomplete value", "redacted": True}

@@ -63,12 +63,13 @@ def _decoded(record: Record) -> Record:
 def _undecoded(record: Record) -> Record:
     text = (record.raw or b"").decode("latin-1")
     line = text.strip()
-    if not mentions_secret(text) and conceal_line(line) == line:
+    if not record.sensitive and not mentions_secret(text) and conceal_line(line) == line:
         return record
     # The problem may quote the line, after a colon or in quotation marks.
     problem = str(record.fields.get("problem", "")).partition(":")[0]
     problem = problem.partition("'")[0].partition('"')[0].rstrip()
-    return replace(record, fields={"problem": problem, "redacted": True}, raw=_counted(record.raw))
+    fields = {"problem": problem, "redacted": True}
+    return replace(record, fields=fields, raw=_counted(record.raw), sensitive=False)
 
 
 def _counted(raw: bytes | None) -> bytes | None:
