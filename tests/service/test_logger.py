@@ -22,11 +22,13 @@ from txqmp.journal.record import Kind, Record
 from txqmp.journal.writer import Journal
 from txqmp.machine.endpoint import MachineEndpoint
 from txqmp.monitor.closing import CLOSE_TIMEOUT
+from txqmp.proxy import kept
 from txqmp.proxy.tap import Tap
 from txqmp.service import logger, monitorlog
 from txqmp.service.logger import LoggerOptions, LoggerService, makeService
 from txqmp.service.monitorlog import MonitorLog
 
+OURS = (kept.__name__, monitorlog.__name__)
 GREETING = b"+ OK QEMU 0.10.50 QMP 0.1\r\n"
 JSON_GREETING = (
     b'{"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 22}}, "capabilities": []}}\r\n'
@@ -125,7 +127,7 @@ class Logged:
 
 
 def warnings(logs: Any) -> list[str]:
-    ours = [e for e in logs if e["log_namespace"] == monitorlog.__name__]
+    ours = [e for e in logs if e["log_namespace"] in OURS]
     return [e["log_format"].format(**e) for e in ours if e["log_level"] is LogLevel.warn]
 
 
@@ -144,7 +146,7 @@ def test_it_journals_the_greeting_and_the_events() -> None:
 def test_quiet_is_to_log_no_connection() -> None:
     with capturedLogs() as logs:
         Logged(quiet=True).started()
-    assert not [e for e in logs if e["log_namespace"] == monitorlog.__name__]
+    assert not [e for e in logs if e["log_namespace"] in OURS]
 
 
 # Monitors that are not there.
