@@ -82,6 +82,11 @@ class JSONClient(MonitorClient[Greeting, Event]):
             return State.NEGOTIATING
         return State.BUSY if self._commands.sent else State.IDLE
 
+    @property
+    def next_id(self) -> int:
+        """The id that the next command will bear, to find it in a record of the bytes."""
+        return self._number + 1
+
     def execute(
         self,
         command: str,

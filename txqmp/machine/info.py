@@ -6,13 +6,13 @@ Each gets the machine and the :class:`~txqmp.text.server.Request`, and returns i
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from txqmp.machine.commands import CPU
 from txqmp.machine.drives import Drive
 from txqmp.machine.network import NetDevice
 from txqmp.machine.state import Machine
+from txqmp.text import listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 QEMU_VERSION = "0.10.50"
 
 _CONNECTIONS = "  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ"
-_ESCAPES = str.maketrans(
-    {" ": "\\ ", '"': '\\"', "\\": "\\\\", "\t": "\\t", "\r": "\\r", "\n": "\\n"}
-)
 
 
 def fixed(*lines: str) -> Callable[[Machine, Request], list[str]]:
@@ -47,18 +44,19 @@ def uuid(machine: Machine, request: Request) -> list[str]:
 
 def status(machine: Machine, request: Request) -> list[str]:
     """``info status``"""
-    if not machine.running:
-        return ["VM status: paused"]
-    return ["VM status: running" + (" (single step mode)" if machine.singlestep else "")]
+    return [listing.status(machine.running, machine.singlestep)]
 
 
 def cpus(machine: Machine, request: Request) -> list[str]:
     """``info cpus``, with a star at the CPU of this connection (rule 21)"""
     chosen = request.state.get(CPU, 0)
     return [
-        f"{'*' if index == chosen else ' '} CPU #{index}:"
-        f" pc=0x{machine.program_counter(index):016x}"
-        + (" (halted)" if machine.halted(index) else "")
+        listing.cpu(
+            index,
+            machine.program_counter(index),
+            chosen=index == chosen,
+            halted=machine.halted(index),
+        )
         for index in range(machine.cpus)
     ]
 
@@ -78,13 +76,12 @@ def migrate(machine: Machine, request: Request) -> list[str]:
 
 
 def _block(drive: Drive) -> str:
-    line = f"{drive.name}: type={drive.kind} removable={int(drive.removable)}"
-    if drive.removable:
-        line += f" locked={int(drive.locked)}"
-    if drive.file is None:
-        return f"{line} [not inserted]"
-    line += f" file={drive.file.translate(_ESCAPES)}"
-    return f"{line} ro={int(drive.read_only)} drv={drive.format} encrypted=0"
+    medium = None
+    if drive.file is not None:
+        medium = listing.Medium(drive.file, drive.format, drive.read_only)
+    return listing.drive(
+        drive.name, drive.kind, removable=drive.removable, locked=drive.locked, medium=medium
+    )
 
 
 def block(machine: Machine, request: Request) -> list[str]:
@@ -94,39 +91,19 @@ def block(machine: Machine, request: Request) -> list[str]:
 
 def blockstats(machine: Machine, request: Request) -> list[str]:
     """``info blockstats``"""
-    lines = []
-    for drive in machine.drives:
-        counters = zip(drive.statistics._fields, drive.statistics, strict=True)
-        lines.append(f"{drive.name}: " + " ".join(f"{key}={value}" for key, value in counters))
-    return lines
-
-
-def _human_size(size: int) -> str:
-    amount, suffix = size / 1024, "K"
-    for larger in "MG":
-        if amount < 1000:
-            break
-        amount, suffix = amount / 1024, larger
-    return f"{amount:.1f}{suffix}" if amount < 10 else f"{amount:.0f}{suffix}"
+    return [
+        listing.drive_counters(
+            drive.name, zip(drive.statistics._fields, drive.statistics, strict=True)
+        )
+        for drive in machine.drives
+    ]
 
 
 def snapshots(machine: Machine, request: Request) -> list[str]:
     """``info snapshots``; dates are UTC"""
-    drives = machine.drives.with_snapshots()
-    if not drives:
-        return ["No available block device supports snapshots"]
-    lines = [
-        "Snapshot devices: " + " ".join(drive.name for drive in drives),
-        f"Snapshot list (from {drives[0].name}):",
-        f"{'ID':<10}{'TAG':<20}{'VM SIZE':>7}{'DATE':>20}{'VM CLOCK':>15}",
-    ]
-    for snapshot in machine.snapshots:
-        date = datetime.fromtimestamp(snapshot.date, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        seconds, millis = divmod(int(snapshot.clock * 1000), 1000)
-        clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{millis:03}"
-        size = _human_size(snapshot.size)
-        lines.append(f"{snapshot.id:<10}{snapshot.tag:<20}{size:>7}{date:>20}{clock:>15}")
-    return lines
+    drives = [drive.name for drive in machine.drives.with_snapshots()]
+    states = [listing.SavedState(s.id, s.tag, s.size, s.date, s.clock) for s in machine.snapshots]
+    return listing.snapshots(drives, states)
 
 
 # Devices.
@@ -136,7 +113,7 @@ def _net_device(device: NetDevice) -> str:
     settings = [device.info] if device.info else []
     if not device.up:
         settings.append("link=down")
-    return f"  {device.name}: " + ",".join(settings)
+    return listing.network_member(device.name, ",".join(settings))
 
 
 def network(machine: Machine, request: Request) -> list[str]:
@@ -146,15 +123,12 @@ def network(machine: Machine, request: Request) -> list[str]:
     QEMU 0.10.50 did not show links; here one that is down adds ``link=down``, and brings a card
     that is on no VLAN into the list.
     """
-    lines = []
-    for number, members in machine.network.vlans().items():
-        lines.append(f"VLAN {number} devices:")
-        lines += [_net_device(device) for device in members]
-    unplugged = [d for d in machine.network if d.vlan is None and not d.up]
-    if unplugged:
-        lines.append("Devices not on any VLAN:")
-        lines += [_net_device(device) for device in unplugged]
-    return lines
+    vlans = [
+        (number, [_net_device(device) for device in members])
+        for number, members in machine.network.vlans().items()
+    ]
+    unplugged = [_net_device(d) for d in machine.network if d.vlan is None and not d.up]
+    return listing.network(vlans, unplugged)
 
 
 def usernet(machine: Machine, request: Request) -> list[str]:
@@ -185,22 +159,14 @@ def usb(machine: Machine, request: Request) -> list[str]:
 
 def mice(machine: Machine, request: Request) -> list[str]:
     """``info mice``"""
-    current = machine.mice.current
-    return ["Mouse devices available:"] + [
-        f"{'*' if index == current else ' '} Mouse #{index}: {mouse}"
-        for index, mouse in enumerate(machine.mice)
-    ]
+    mice = [(index, str(mouse)) for index, mouse in enumerate(machine.mice)]
+    return listing.mice(mice, machine.mice.current)
 
 
 def vnc(machine: Machine, request: Request) -> list[str]:
     """``info vnc``"""
     server = machine.vnc
     if server.address is None:
-        return ["Server: disabled"]
+        return listing.vnc(None, server.auth, ())
     host, port = server.address
-    return [
-        "Server:",
-        f"     address: {host}:{port}",
-        f"        auth: {server.auth}",
-        "Client: none",
-    ]
+    return listing.vnc((host, str(port)), server.auth, ())

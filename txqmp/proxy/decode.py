@@ -62,9 +62,10 @@ class Slot:
 
     :ivar seq: the number of its record, set when it gets one.
     :ivar mono: when it was sent, in seconds of the monotonic clock; set with ``seq``.
+    :ivar link: the number that it shares with what it led to, or was led to by; set with ``seq``.
     """
 
-    __slots__ = ("command", "id", "mono", "sensitive", "seq")
+    __slots__ = ("command", "id", "link", "mono", "sensitive", "seq")
 
     def __init__(self, command: str, id: object = ABSENT, sensitive: bool = False) -> None:
         self.command = command
@@ -72,6 +73,7 @@ class Slot:
         self.sensitive = sensitive
         self.seq = 0
         self.mono = 0.0
+        self.link: int | None = None
 
 
 class Unanswered:

@@ -34,6 +34,8 @@ class Tap:
     :param connection: the conversation's number.
     :param peer: who the client is.
     :param upstream: where the monitor is.
+    :param link: gives each command the number, if any, that it shares with those it led to or
+        was led to by; its replies get it too.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class Tap:
         connection: int,
         peer: dict[str, Any],
         upstream: str,
+        link: Callable[[Slot], int | None] | None = None,
     ) -> None:
+        self._link = link
         self._record = record
         self._clock = clock
         self._monitor = monitor
@@ -162,14 +166,20 @@ class Tap:
                 fields["reply_to"] = answers.seq
                 if message.kind is not Kind.OUTPUT:
                     fields["latency"] = round(mono - answers.mono, 6)
+            slot = message.slot
+            if slot is not None and self._link is not None:
+                slot.link = self._link(slot)
+            linked = slot or answers
+            if linked is not None and linked.link is not None:
+                fields["link"] = linked.link
             record = self._make(message.kind, fields, stamp, mono)
             record.direction = way
             record.dialect = decoder.dialect
             record.raw = message.raw
             record.sensitive = message.sensitive
-            if message.slot is not None:
-                message.slot.seq = record.seq
-                message.slot.mono = mono
+            if slot is not None:
+                slot.seq = record.seq
+                slot.mono = mono
             records.append(record)
 
     def _make(self, kind: Kind, fields: dict[str, Any], stamp: float, mono: float) -> Record:

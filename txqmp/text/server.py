@@ -29,11 +29,13 @@ class Request(MonitorRequest):
     A command while it is carried out, as its handler sees it.
 
     :ivar command: what the client asked for; its ``line`` is the raw line (rule 9).
+    :ivar number: its place among the connection's lines that want an answer, from 1.
     """
 
-    def __init__(self, command: Command, state: dict[str, Any]) -> None:
+    def __init__(self, command: Command, state: dict[str, Any], number: int = 1) -> None:
         super().__init__(command.verb, state)
         self.command = command
+        self.number = number
 
 
 def output_lines(output: Any) -> Any:
@@ -59,6 +61,7 @@ class TextServer(MonitorServer):
         self.MAX_LENGTH = factory.max_command_length
         self._batch: list[bytes] = []
         self._size = 0
+        self._answers = 0
 
     def _greet(self) -> None:
         self.sendLine(grammar.write_greeting(self.factory.qemu, self.factory.qmp))
@@ -84,10 +87,11 @@ class TextServer(MonitorServer):
         super().readConnectionLost()
 
     async def _answer(self, item: Command | Rejection) -> None:
+        self._answers += 1
         if isinstance(item, Rejection):
             self.sendLine(grammar.write_rejection(item.reason))
             return
-        request = Request(item, self.memory)
+        request = Request(item, self.memory, self._answers)
         try:
             await self._write_output(self.factory.table.call(request))
             completion = grammar.write_success(request.name)
