@@ -15,7 +15,7 @@ FLOORS = [
     {"monitor"},
     {"text", "jsonqmp"},
     {"connect", "testing"},
-    {"proxy", "machine"},
+    {"proxy", "machine", "gateway"},
     {"service"},
     {"cli"},
 ]

@@ -22,9 +22,13 @@ from txqmp.journal.reader import read
 from txqmp.journal.record import Kind, Record
 from txqmp.journal.writer import Journal
 from txqmp.machine.endpoint import MachineEndpoint
-from txqmp.service import proxy
-from txqmp.service.proxy import ProxyOptions, ProxyService, allow_open_files, makeService
+from txqmp.service import port, proxy
+from txqmp.service.port import allow_open_files
+from txqmp.service.proxy import ProxyOptions, ProxyService, makeService
 from txqmp.text.client import TextClient, TextClientFactory
+
+
+OURS = (proxy.__name__, port.__name__)
 
 
 class Application(MultiService):
@@ -220,7 +224,7 @@ async def test_the_service_that_the_command_line_describes(
     records = [record for record in read(short_path / "j") if isinstance(record, Record)]
     assert {record.monitor for record in records} == {"vm7"}
     assert b"geheim" in (records[2].raw or b"")
-    said = [e["log_format"].format(**e) for e in logs if e["log_namespace"] == proxy.__name__]
+    said = [e["log_format"].format(**e) for e in logs if e["log_namespace"] in OURS]
     listen = f"unix:{short_path}/p.sock:backlog=1024:mode=600"
     assert said == [
         "no monitor was given with --connect: clients talk to a simulated machine",
@@ -298,7 +302,7 @@ async def test_a_start_allows_what_the_connections_want(
     short_path: Path, running_reactor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted: list[int] = []
-    monkeypatch.setattr(proxy, "allow_open_files", wanted.append)
+    monkeypatch.setattr(port, "allow_open_files", wanted.append)
     application = Application(running_reactor, short_path, max_connections=10)
     application.startService()
     await application.stopService()

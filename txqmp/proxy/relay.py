@@ -6,7 +6,8 @@ What the two say is of no concern here: a tap gets a copy after it was passed on
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -282,6 +283,7 @@ class RelayFactory(Factory):
     :param greeting_timeout: seconds in which the monitor must say something.
     :param max_connections: clients at a time; more are closed at once.
     :param quiet: log no line for each connection.
+    :param numbers: the numbers of conversations; from 1 on where none are given.
     """
 
     noisy = False
@@ -295,6 +297,7 @@ class RelayFactory(Factory):
         greeting_timeout: float = 30.0,
         max_connections: int = 1000,
         quiet: bool = False,
+        numbers: Iterator[int] | None = None,
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
@@ -305,7 +308,7 @@ class RelayFactory(Factory):
         self.quiet = quiet
         self.conversations: set[Conversation] = set()
         self._tap_for = tap_for
-        self._count = 0
+        self._numbers = count(1) if numbers is None else numbers
         self._idle: OneShotObserver[None] | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> Side | None:
@@ -316,8 +319,7 @@ class RelayFactory(Factory):
                 limit=self.max_connections,
             )
             return None
-        self._count += 1
-        return Conversation(self, self._count, self._tap_for).client
+        return Conversation(self, next(self._numbers), self._tap_for).client
 
     def conversation_over(self, conversation: Conversation) -> None:
         """Both ends are gone, and the tap knows."""

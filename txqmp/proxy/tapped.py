@@ -1,15 +1,20 @@
-"""A client of our own whose conversation is journalled as a stranger's would be."""
+"""A client or a server of our own whose conversation is journalled as a stranger's would be."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from txqmp.monitor.closing import abort
+
+CONNECTION = "connection"
+"""Where a server keeps the number of its connection."""
 
 
 class TappedProtocol(ProtocolWrapper):
@@ -91,3 +96,96 @@ class TappedFactory(WrappingFactory):
     def __init__(self, wrapped: Any, make_tap: Callable[[], Any]) -> None:
         super().__init__(wrapped)
         self.make_tap = make_tap
+
+
+@implementer(IHalfCloseableProtocol)
+class TappedServer(ProtocolWrapper):
+    """
+    Lets a tap hear what a server protocol reads and writes.
+
+    :param factory: wraps the server's.
+    :param server: can be told of half-closed connections.
+    :param number: the connection's.
+    """
+
+    factory: TappedServerFactory
+
+    def __init__(self, factory: TappedServerFactory, server: Any, number: int) -> None:
+        super().__init__(factory, server)  # type: ignore[arg-type]
+        self._number = number
+        self._tap: Any = None
+
+    def connectionMade(self) -> None:
+        """The client is there."""
+        self._tap = self.factory.make_tap(self.transport, self._number)
+        self._tap.opened()
+        super().connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        """The client said something."""
+        self._tap.to_monitor(data)
+        super().dataReceived(data)
+
+    def write(self, data: bytes) -> None:
+        """The server says something."""
+        super().write(data)
+        self._tap.to_client(data)
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """The server says something, in pieces."""
+        self.write(b"".join(data))
+
+    def abortConnection(self) -> None:
+        """The server ends it, and does not wait."""
+        self.disconnecting = 1
+        abort(self.transport)
+
+    def readConnectionLost(self) -> None:
+        """The client says no more."""
+        self.wrappedProtocol.readConnectionLost()  # type: ignore[attr-defined]
+
+    def writeConnectionLost(self) -> None:
+        """The client reads no more."""
+        self.wrappedProtocol.writeConnectionLost()  # type: ignore[attr-defined]
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """It is over."""
+        ours = bool(self.disconnecting)
+        super().connectionLost(reason)
+        self._tap.closed(reason.getErrorMessage(), "proxy" if ours else "client")
+        self.factory.over(self._number, reason.getErrorMessage())
+
+
+class TappedServerFactory(WrappingFactory):
+    """
+    Wraps a server factory.
+
+    :param wrapped: makes the servers; in the ``memory`` of each its connection's number is kept.
+    :param make_tap: makes an :class:`~txqmp.proxy.relay.ITap` for a client's transport and the
+        number of its connection.
+    :param numbers: the numbers of connections.
+    :param over: called with the number of a connection that is over, and why.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        wrapped: Any,
+        make_tap: Callable[[Any, int], Any],
+        numbers: Iterator[int],
+        over: Callable[[int, str], object],
+    ) -> None:
+        super().__init__(wrapped)
+        self.make_tap = make_tap
+        self.over = over
+        self._numbers = numbers
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """Make a server for one connection, or None when there are too many."""
+        server = self.wrappedFactory.buildProtocol(addr)
+        if server is None:
+            return None
+        number = next(self._numbers)
+        server.memory[CONNECTION] = number
+        return TappedServer(self, server, number)

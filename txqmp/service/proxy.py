@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import resource
 from typing import Any
 
-from twisted.application.service import MultiService
-from twisted.application.strports import service as port_service
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
+from twisted.python.usage import UsageError
 
 from txqmp.journal.writer import Journal
 from txqmp.proxy.peer import describe_peer
 from txqmp.proxy.relay import RelayFactory
 from txqmp.proxy.tap import Tap
 from txqmp.service.daemon import Daemon
+from txqmp.service.gateway import GatewayService
 from txqmp.service.options import (
     JournalOptions,
     check_server_string,
@@ -25,25 +22,12 @@ from txqmp.service.options import (
     positive,
     safe_server_string,
 )
+from txqmp.service.port import JournalledPort
 
 _log = Logger()
 
 
-def allow_open_files(count: int) -> None:
-    """Raise the limit of open files of this process, as far as that is allowed."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    if wanted < count:
-        _log.warn(
-            "only {allowed} files may be open; all connections would want {count}",
-            allowed=wanted,
-            count=count,
-        )
-
-
-class ProxyService(MultiService):
+class ProxyService(JournalledPort):
     """
     Listens for clients, gives each a connection of its own to the monitor, and journals what
     they say.
@@ -75,14 +59,8 @@ class ProxyService(MultiService):
         max_connections: int = 1000,
         quiet: bool = False,
     ) -> None:
-        super().__init__()
         if reactor is None:
             from twisted.internet import reactor
-        self.journal = journal
-        self._reactor = reactor
-        self._listen = safe_server_string(listen)
-        serverFromString(reactor, self._listen)
-        self._port: Any = None
         self._name = name
         self._upstream = upstream
         self._relay = RelayFactory(
@@ -92,6 +70,9 @@ class ProxyService(MultiService):
             greeting_timeout=greeting_timeout,
             max_connections=max_connections,
             quiet=quiet,
+        )
+        super().__init__(
+            listen, self._relay, journal, reactor, upstream, max_connections=max_connections
         )
 
     def _tap(self, transport: Any, number: int) -> Tap:
@@ -104,47 +85,8 @@ class ProxyService(MultiService):
             upstream=self._upstream,
         )
 
-    def privilegedStartService(self) -> None:
-        """Open the port (``twistd`` only)."""
-        self._add_port()
-        super().privilegedStartService()
-
-    def startService(self) -> None:
-        """Open the journal, then the port; neither stays open if the other cannot be."""
-        # Two a conversation, two more where the machine is simulated, and some for ourselves.
-        allow_open_files(4 * self._relay.max_connections + 64)
-        try:
-            self.journal.open()
-            self._add_port()
-            super().startService()
-        except Exception:
-            self.stopService()
-            raise
-        _log.info(
-            "ready: clients connect to {listen}, the monitor is {upstream}",
-            listen=self._listen,
-            upstream=self._upstream,
-        )
-
-    def stopService(self) -> Deferred[None]:
-        """Close the port, the conversations, then the journal."""
-        return Deferred.fromCoroutine(self._stop())
-
-    def _add_port(self) -> None:
-        # The service of a port starts once, and stops only if it was started.
-        if self._port is None:
-            self._port = port_service(self._listen, self._relay, self._reactor)
-            self._port.setServiceParent(self)
-
-    async def _stop(self) -> None:
-        port, self._port = self._port, None
-        try:
-            await super().stopService()
-            await self._relay.close_all("the proxy is stopped")
-        finally:
-            if port is not None:
-                port.disownServiceParent()
-            await self.journal.close()
+    async def _close(self) -> None:
+        await self._relay.close_all("the proxy is stopped")
 
 
 class ProxyOptions(JournalOptions):
@@ -166,34 +108,70 @@ class ProxyOptions(JournalOptions):
         ["journal", "j", "qmp-proxy.jsonl", "the file to write to."],
         ["name", "n", None, "the monitor's name in the journal."],
         ["max-connections", None, 1000, "clients at a time.", positive],
+        [
+            "dialect",
+            None,
+            None,
+            "what clients speak; text: a gateway to a monitor that speaks JSON.",
+        ],
+        [
+            "on-upstream-loss",
+            None,
+            None,
+            "with --dialect text: hold the clients when the monitor is gone, or close.",
+        ],
+    ]
+    optFlags = [
+        ["no-hmp", None, "with --dialect text: never use human-monitor-command."],
+        ["event-data", None, "with --dialect text: append the data of events."],
     ]
 
     def postOptions(self) -> None:
         """
         Check what was given.
 
-        :raises UsageError: an endpoint is none.
+        :raises UsageError: an endpoint is none, or options do not go together.
         """
+        self._check_dialect()
         self["listen"] = safe_server_string(self["listen"])
         check_server_string("--listen", self["listen"])
         self["endpoint"] = client_endpoint("--connect", self["connect"])
         if self["name"] is None:
             self["name"] = monitor_name(self["connect"])
 
+    def _check_dialect(self) -> None:
+        if self["dialect"] not in (None, "text"):
+            raise UsageError(f"--dialect {self['dialect']}: only text can be spoken for a monitor")
+        if self["on-upstream-loss"] not in (None, "hold", "close"):
+            raise UsageError(f"--on-upstream-loss {self['on-upstream-loss']}: not hold or close")
+        for option in ("on-upstream-loss", "no-hmp", "event-data"):
+            if self[option] and self["dialect"] is None:
+                raise UsageError(f"--{option} goes with --dialect text")
+
 
 def makeService(options: ProxyOptions) -> Daemon:
     """Make the service that the command line describes."""
     daemon = Daemon("qmp-proxy")
-    ProxyService(
-        options["listen"],
-        options["endpoint"],
-        options.journal(),
-        name=options["name"],
-        upstream=options["connect"],
-        greeting_timeout=options["greeting-timeout"],
-        max_connections=options["max-connections"],
-        quiet=options["quiet"],
-    ).setServiceParent(daemon)
+    arguments = (options["listen"], options["endpoint"], options.journal())
+    settings = {
+        "name": options["name"],
+        "upstream": options["connect"],
+        "greeting_timeout": options["greeting-timeout"],
+        "max_connections": options["max-connections"],
+        "quiet": options["quiet"],
+    }
+    service: JournalledPort
+    if options["dialect"] == "text":
+        service = GatewayService(
+            *arguments,
+            **settings,
+            human=not options["no-hmp"],
+            event_data=bool(options["event-data"]),
+            on_loss=options["on-upstream-loss"] or "hold",
+        )
+    else:
+        service = ProxyService(*arguments, **settings)
+    service.setServiceParent(daemon)
     if options["connect"] == "machine:":
         _log.info("no monitor was given with --connect: clients talk to a simulated machine")
     return daemon

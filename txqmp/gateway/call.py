@@ -1,0 +1,89 @@
+"""What carries one text command out by JSON ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from txqmp.errors import CommandFailed, CommandRejected
+from txqmp.gateway.upstream import Upstream
+from txqmp.text.server import Request
+
+CPU = "cpu"
+"""Where a connection keeps the CPU that its client chose (rule 21)."""
+
+Handler = Callable[..., Awaitable[str | Iterable[str] | None]]
+"""Gets a :class:`Call` and the command's arguments; returns its lines."""
+
+
+class Call:
+    """
+    One text command while it is carried out.
+
+    :ivar request: the command, as the text server has it.
+    :ivar upstream: the monitor.
+    :ivar link: the number that links it to the JSON commands in the journal.
+    :param hmp: whether ``human-monitor-command`` may be used.
+    """
+
+    def __init__(self, upstream: Upstream, request: Request, link: int, hmp: bool) -> None:
+        self.upstream = upstream
+        self.request = request
+        self.link = link
+        self._hmp = hmp
+
+    @property
+    def cpu(self) -> int | None:
+        """The CPU that the client chose, or None."""
+        return self.request.state.get(CPU)
+
+    def for_cpu(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Add the CPU that the client chose to arguments."""
+        return arguments if self.cpu is None else {**arguments, "cpu-index": self.cpu}
+
+    async def ask(self, command: str, arguments: Mapping[str, Any] | None = None) -> Any:
+        """
+        Send a JSON command.
+
+        :returns: what the monitor returns.
+        :raises CommandFailed: as :meth:`Upstream.ask <txqmp.gateway.upstream.Upstream.ask>`.
+        """
+        return await self.upstream.ask(command, arguments, self.link)
+
+    async def knows(self, command: str) -> bool:
+        """Whether the monitor has a JSON command."""
+        return await self.upstream.knows(command, self.link)
+
+    async def hmp(self, line: str, cpu: int | None = None) -> str:
+        """
+        Have the human monitor carry a line out.
+
+        :param cpu: the CPU it is for; without it, the one that the client chose.
+        :returns: what it printed, LF at the ends of its lines.
+        :raises CommandRejected: the gateway does not use the human monitor.
+        """
+        if not self._hmp:
+            raise CommandRejected("unknown command")
+        arguments = self.for_cpu({"command-line": line})
+        if cpu is not None:
+            arguments["cpu-index"] = cpu
+        printed: str = await self.ask("human-monitor-command", arguments)
+        return printed.replace("\r\n", "\n")
+
+
+@contextmanager
+def in_words_of_2009(*words: tuple[str, str]) -> Iterator[None]:
+    """
+    Say the errors of today in the words of 2009.
+
+    :param words: for an error class, or a pattern of QEMU's words, what to say; the first fits.
+    """
+    try:
+        yield
+    except CommandFailed as error:
+        for sign, said in words:
+            if sign == error.error_class or re.search(sign, error.reason):
+                raise CommandFailed(said, error_class=error.error_class) from None
+        raise

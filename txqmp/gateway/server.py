@@ -1,0 +1,79 @@
+"""What clients of QMP 0.1 connect to: a text server whose commands a JSON monitor carries out."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from zope.interface import implementer
+
+from txqmp.gateway.call import Call
+from txqmp.gateway.events import data_text
+from txqmp.gateway.links import Links
+from txqmp.gateway.table import GatewayTable
+from txqmp.gateway.upstream import IUpstreamListener, Upstream
+from txqmp.jsonqmp.grammar import Event, Greeting
+from txqmp.proxy.tapped import CONNECTION
+from txqmp.text.events import from_json
+from txqmp.text.server import Request, TextServerFactory
+
+OnLoss = Literal["hold", "close"]
+"""What becomes of the clients when the monitor is gone."""
+
+
+@implementer(IUpstreamListener)
+class GatewayFactory(TextServerFactory):
+    """
+    Makes text servers that share one JSON monitor.
+
+    :param upstream: the monitor; the factory becomes its listener.
+    :param links: numbers the commands.
+    :param reactor: measures all times; the global reactor where it is None.
+    :param human: whether ``human-monitor-command`` may be used.
+    :param event_data: append the data of events, ``key=value``, which the draft has no place for.
+    :param on_loss: hold the clients, or close their connections, when the monitor is gone.
+    :param settings: see :class:`~txqmp.text.server.TextServerFactory`.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        links: Links,
+        reactor: Any = None,
+        *,
+        human: bool = True,
+        event_data: bool = False,
+        on_loss: OnLoss = "hold",
+        **settings: Any,
+    ) -> None:
+        super().__init__(GatewayTable(self._call, human), reactor, **settings)
+        upstream.listener = self
+        self._upstream = upstream
+        self._links = links
+        self._human = human
+        self._event_data = event_data
+        self._on_loss = on_loss
+
+    def _call(self, request: Request) -> Call:
+        link = self._links.of_text(request.state.get(CONNECTION, 0), request.number)
+        return Call(self._upstream, request, link, self._human)
+
+    # What the monitor does.
+
+    def monitor_ready(self, greeting: Greeting) -> None:
+        """It takes commands: from now on clients are greeted with its version."""
+        self.qemu = greeting.qemu
+
+    def monitor_event(self, event: Event) -> None:
+        """Tell all clients."""
+        data = data_text(event.data) if self._event_data else ""
+        self.broadcast(from_json(event.name), data)
+
+    def monitor_lost(self) -> None:
+        """It is gone."""
+        if self._on_loss == "close":
+            self.close_connections()
+
+    def close_connections(self) -> None:
+        """Close all connections, once what was written has been read."""
+        for connection in list(self.connections):
+            connection.close()

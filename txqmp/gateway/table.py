@@ -1,0 +1,87 @@
+"""The gateway's commands: those it knows by name, and behind them the human monitor's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from txqmp.errors import CommandFailed, CommandRejected
+from txqmp.gateway import hmp
+from txqmp.gateway.call import Call
+from txqmp.gateway.catalogue import Row, Way, rows
+from txqmp.text.server import Request
+from txqmp.text.table import CommandTable
+
+
+class GatewayTable(CommandTable):
+    """
+    A table whose commands are carried out by a JSON monitor.
+
+    :param make_call: makes the :class:`~txqmp.gateway.call.Call` of a request.
+    :param human: whether ``human-monitor-command`` may be used; what needs it is an unknown
+        command otherwise.
+    """
+
+    def __init__(self, make_call: Callable[[Request], Call], human: bool = True) -> None:
+        super().__init__()
+        self._make_call = make_call
+        self._human = human
+        self._passed_on: dict[str, Row] = {}
+        for row in rows():
+            if row.way in (Way.HUMAN, Way.FALLBACK) and not human:
+                continue
+            if row.handler is None:
+                self._passed_on[row.known.name] = row
+            self.command(*row.known)(partial(self._carry_out, row))
+
+    def _carry_out(self, row: Row, request: Request, *arguments: Any) -> Any:
+        assert row.handler is not None
+        return row.handler(self._make_call(request), *arguments)
+
+    def call(self, request: Request) -> Any:
+        """Carry out one command, by JSON commands or by the human monitor."""
+        verb, words = request.command.verb, request.command.arguments
+        try:
+            entry, _ = self.lookup(verb, words)
+        except CommandRejected:
+            if verb == "info":
+                request.name = f"info {words[0].lower()}"
+            return self._pass_on(request, None)
+        row = self._passed_on.get(entry.name)
+        if row is not None:
+            request.name = entry.name
+            return self._pass_on(request, row)
+        if entry.name == "help" and words and self._human and not self._has_help(words):
+            request.name = entry.name
+            return self._help_of(request, " ".join(words))
+        return super().call(request)
+
+    def _has_help(self, words: tuple[str, ...]) -> bool:
+        asked = " ".join(words).lower()
+        return any(asked in (*entry.aliases, "info") for entry in self)
+
+    async def _pass_on(self, request: Request, row: Row | None) -> Any:
+        """Have the human monitor carry the client's line out as it is."""
+        gone = row is not None and row.way is Way.GONE
+        if not self._human:
+            raise _no_such(row) if gone else CommandRejected("unknown command")
+        try:
+            return await hmp.pass_on(self._make_call(request))
+        except CommandRejected:
+            if row is None:
+                raise
+            # It was a command in 2009: not a word that nobody understands.
+            raise _no_such(row) from None
+
+    async def _help_of(self, request: Request, asked: str) -> Any:
+        try:
+            return await hmp.pass_on(self._make_call(request))
+        except CommandRejected:
+            raise CommandFailed(f"help: no command '{asked}'") from None
+
+
+def _no_such(row: Row | None) -> CommandFailed:
+    assert row is not None
+    successor = f" ({row.becomes})" if row.way is Way.GONE and row.becomes else ""
+    return CommandFailed(f"{row.known.name}: this QEMU has no such command{successor}")

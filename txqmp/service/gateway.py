@@ -1,0 +1,160 @@
+"""A gateway: clients of QMP 0.1 before a monitor that speaks JSON."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.logger import Logger
+
+from txqmp.gateway.entrance import Entrance
+from txqmp.gateway.links import Links
+from txqmp.gateway.server import GatewayFactory, OnLoss
+from txqmp.gateway.upstream import Upstream
+from txqmp.journal.writer import Journal
+from txqmp.proxy.decode import Slot
+from txqmp.proxy.peer import describe_peer
+from txqmp.proxy.relay import RelayFactory
+from txqmp.proxy.tap import Tap
+from txqmp.proxy.tapped import TappedServerFactory
+from txqmp.service.port import JournalledPort
+
+_log = Logger()
+
+MAX_DELAY = 5.0
+"""Seconds between attempts to reach a monitor that is gone, at most."""
+
+_OURSELVES = {"program": "txqmp"}
+
+
+class GatewayService(JournalledPort):
+    """
+    Listens for clients of QMP 0.1, and has one connection to the monitor for all of them.
+
+    Where the monitor speaks QMP 0.1 itself, each gets a connection of its own instead.
+
+    :param listen: the string of the server endpoint.
+    :param endpoint: where the monitor is.
+    :param journal: opened and closed with the service.
+    :param reactor: the global reactor where it is None.
+    :param name: the monitor's name in the journal.
+    :param upstream: the monitor's address in the journal.
+    :param greeting_timeout: seconds in which the monitor must greet, and that a client waits
+        for a monitor that was never there.
+    :param max_connections: clients at a time.
+    :param quiet: log no line for each connection.
+    :param human: whether ``human-monitor-command`` may be used.
+    :param event_data: append the data of events.
+    :param on_loss: hold the clients, or close their connections, when the monitor is gone.
+    :raises ValueError: ``listen`` is not the string of an endpoint.
+    :raises CannotListenError: from starting, if the port cannot be had.
+    :raises JournalError: from starting, if the journal cannot be written.
+    """
+
+    def __init__(
+        self,
+        listen: str,
+        endpoint: IStreamClientEndpoint,
+        journal: Journal,
+        reactor: Any = None,
+        *,
+        name: str,
+        upstream: str = "",
+        greeting_timeout: float = 30.0,
+        max_connections: int = 1000,
+        quiet: bool = False,
+        human: bool = True,
+        event_data: bool = False,
+        on_loss: OnLoss = "hold",
+    ) -> None:
+        if reactor is None:
+            from twisted.internet import reactor
+        self._name = name
+        self._address = upstream
+        self._quiet = quiet
+        self._numbers = count(1)
+        self._links = Links()
+        self._upstream = Upstream(
+            name,
+            endpoint,
+            self._upstream_tap,
+            reactor,
+            links=self._links,
+            greeting_timeout=greeting_timeout,
+            max_delay=MAX_DELAY,
+            quiet=quiet,
+        )
+        self._gateway = GatewayFactory(
+            self._upstream,
+            self._links,
+            reactor,
+            human=human,
+            event_data=event_data,
+            on_loss=on_loss,
+        )
+        self._relay = RelayFactory(
+            endpoint,
+            self._relay_tap,
+            reactor,
+            greeting_timeout=greeting_timeout,
+            max_connections=max_connections,
+            quiet=quiet,
+            numbers=self._numbers,
+        )
+        self._entrance = Entrance(
+            reactor, greeting_timeout, lambda: self._upstream.reason, max_connections
+        )
+        super().__init__(
+            listen, self._entrance, journal, reactor, upstream, max_connections=max_connections
+        )
+        self._upstream.setServiceParent(self)
+        self._upstream.when_known().addCallback(self._choose)
+
+    def _choose(self, dialect: str) -> None:
+        if dialect == "text":
+            _log.info("{name} speaks the text protocol itself", name=self._name)
+            self._entrance.choose(self._relay)
+            return
+        clients = TappedServerFactory(
+            self._gateway, self._client_tap, self._numbers, self._client_gone
+        )
+        self._entrance.choose(clients)
+
+    def _upstream_tap(self) -> Tap:
+        return self._tap(next(self._numbers), _OURSELVES, lambda slot: self._links.of_json(slot.id))
+
+    def _relay_tap(self, transport: Any, number: int) -> Tap:
+        return self._tap(number, describe_peer(transport))
+
+    def _client_tap(self, transport: Any, number: int) -> Tap:
+        if not self._quiet:
+            peer = transport.getPeer()
+            _log.info("connection {number}: opened by {peer}", number=number, peer=peer)
+        places = count(1)
+
+        def link(slot: Slot) -> int:
+            return self._links.of_text(number, next(places))
+
+        return self._tap(number, describe_peer(transport), link)
+
+    def _client_gone(self, number: int, reason: str) -> None:
+        self._links.forget(number)
+        if not self._quiet:
+            _log.info("connection {number}: closed: {reason}", number=number, reason=reason)
+
+    def _tap(self, number: int, peer: dict[str, Any], link: Any = None) -> Tap:
+        return Tap(
+            self.journal.record,
+            self._reactor,
+            monitor=self._name,
+            connection=number,
+            peer=peer,
+            upstream=self._address,
+            link=link,
+        )
+
+    async def _close(self) -> None:
+        self._gateway.close_connections()
+        await self._relay.close_all("the proxy is stopped")
+        await self._entrance.close_all()

@@ -1,0 +1,113 @@
+"""A port and a journal that open and close together."""
+
+from __future__ import annotations
+
+import resource
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.application.strports import service as port_service
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.logger import Logger
+
+from txqmp.journal.writer import Journal
+from txqmp.service.options import safe_server_string
+
+_log = Logger()
+
+
+def allow_open_files(count: int) -> None:
+    """Raise the limit of open files of this process, as far as that is allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if wanted < count:
+        _log.warn(
+            "only {allowed} files may be open; all connections would want {count}",
+            allowed=wanted,
+            count=count,
+        )
+
+
+class JournalledPort(MultiService):
+    """
+    Listens for clients, and journals what they say.
+
+    :param listen: the string of the server endpoint.
+    :param factory: makes the clients' protocols.
+    :param journal: opened and closed with the service.
+    :param reactor: listens.
+    :param upstream: the monitor's address, for the log.
+    :param max_connections: clients at a time.
+    :raises ValueError: ``listen`` is not the string of an endpoint.
+    :raises CannotListenError: from starting, if the port cannot be had.
+    :raises JournalError: from starting, if the journal cannot be written.
+    """
+
+    def __init__(
+        self,
+        listen: str,
+        factory: Any,
+        journal: Journal,
+        reactor: Any,
+        upstream: str,
+        *,
+        max_connections: int,
+    ) -> None:
+        super().__init__()
+        self.journal = journal
+        self._reactor = reactor
+        self._listen = safe_server_string(listen)
+        serverFromString(reactor, self._listen)
+        self._port: Any = None
+        self._factory = factory
+        self._where = upstream
+        self._max_connections = max_connections
+
+    async def _close(self) -> None:
+        """End what goes on with clients; the port is closed by then."""
+        raise NotImplementedError
+
+    def privilegedStartService(self) -> None:
+        """Open the port (``twistd`` only)."""
+        self._add_port()
+        super().privilegedStartService()
+
+    def startService(self) -> None:
+        """Open the journal, then the port; neither stays open if the other cannot be."""
+        # Two a conversation, two more where the machine is simulated, and some for ourselves.
+        allow_open_files(4 * self._max_connections + 64)
+        try:
+            self.journal.open()
+            self._add_port()
+            super().startService()
+        except Exception:
+            self.stopService()
+            raise
+        _log.info(
+            "ready: clients connect to {listen}, the monitor is {upstream}",
+            listen=self._listen,
+            upstream=self._where,
+        )
+
+    def stopService(self) -> Deferred[None]:
+        """Close the port, the conversations, then the journal."""
+        return Deferred.fromCoroutine(self._stop())
+
+    def _add_port(self) -> None:
+        # The service of a port starts once, and stops only if it was started.
+        if self._port is None:
+            self._port = port_service(self._listen, self._factory, self._reactor)
+            self._port.setServiceParent(self)
+
+    async def _stop(self) -> None:
+        port, self._port = self._port, None
+        try:
+            await super().stopService()
+            await self._close()
+        finally:
+            if port is not None:
+                port.disownServiceParent()
+            await self.journal.close()
