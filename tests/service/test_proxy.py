@@ -27,7 +27,6 @@ from txqmp.service.port import allow_open_files
 from txqmp.service.proxy import ProxyOptions, ProxyService, makeService
 from txqmp.text.client import TextClient, TextClientFactory
 
-
 OURS = (proxy.__name__, port.__name__)
 
 
