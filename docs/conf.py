@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sphinx.util.docutils import SphinxDirective
+
 import txqmp
+from txqmp.gateway.catalogue import rows
 
 project = "txqmp"
 author = "The txqmp authors"
@@ -27,6 +30,29 @@ def skip_fields(app: Any, what: str, name: str, member: Any, skip: bool, options
     return skip or str(getattr(member, "__doc__", "")).startswith("Alias for field number")
 
 
+class GatewayCommands(SphinxDirective):
+    """A table of what the gateway makes of each command, from what it goes by itself."""
+
+    def run(self) -> list[Any]:
+        """Make the table."""
+        lines = [".. list-table::", "   :header-rows: 1", "   :widths: 34 18 28 20", ""]
+        head = ("command", "way", "becomes", "note")
+        cells = [head] + [
+            (
+                f"``{row.known.names} {row.known.params}".rstrip() + "``",
+                row.way.value,
+                f"``{row.becomes}``" if row.becomes else "",
+                row.note,
+            )
+            for row in rows()
+        ]
+        for row in cells:
+            marks = ("   * -", *["     -"] * (len(row) - 1))
+            lines += [f"{mark} {cell}".rstrip() for mark, cell in zip(marks, row, strict=True)]
+        return list(self.parse_text_to_nodes("\n".join(lines)))
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
+    app.add_directive("gateway-commands", GatewayCommands)
     app.connect("autodoc-skip-member", skip_fields)

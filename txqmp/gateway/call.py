@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from txqmp.errors import CommandFailed, CommandRejected
-from txqmp.gateway.upstream import Upstream
+from txqmp.gateway.upstream import NoAnswer, Upstream
 from txqmp.text.server import Request
 
 CPU = "cpu"
@@ -82,6 +82,8 @@ def in_words_of_2009(*words: tuple[str, str]) -> Iterator[None]:
     """
     try:
         yield
+    except NoAnswer:
+        raise
     except CommandFailed as error:
         for sign, said in words:
             if sign == error.error_class or re.search(sign, error.reason):

@@ -35,10 +35,7 @@ _FAILURES = {
 }
 """Rule 5: how a command says that it failed, where it says so without a mark."""
 _ANY_FAILURE = re.compile(r"terminal does not support password prompting")
-_SPLIT = re.compile(r"([^\s/]+)(.*)", re.DOTALL)
-
-SILENT_FAILURES = ("delvm nosuch", "info block nosuch", "stopcapture 0")
-"""Commands that fail and print nothing: the gateway answers OK to those it falls back for."""
+_VERB = re.compile(r"info\s+[^\s/]+|[^\s/]*", re.IGNORECASE)
 
 
 def command_line(line: str) -> str:
@@ -47,14 +44,10 @@ def command_line(line: str) -> str:
 
     :param line: as it came.
     """
-    match = _SPLIT.fullmatch(line.strip())
-    assert match is not None, "an empty line is no command"
-    verb, rest = match[1].lower(), match[2]
-    if verb == "info":
-        blank, sub = re.split(r"(?<=\s)(?=\S)", rest, maxsplit=1) if rest.strip() else (rest, "")
-        name, space, arguments = sub.partition(" ")
-        rest = f"{blank}{name.lower()}{space}{arguments}"
-    return verb + rest
+    line = line.strip()
+    verb = _VERB.match(line)
+    assert verb is not None, "it matches nothing, too"
+    return verb[0].lower() + line[verb.end() :]
 
 
 def outcome(verb: str, printed: str) -> Iterable[str]:

@@ -10,7 +10,6 @@ from typing import Any
 from txqmp.errors import CommandFailed
 from txqmp.gateway.call import CPU, Call, Handler, in_words_of_2009
 from txqmp.gateway.info import NO_BALLOON, check_cpu
-from txqmp.gateway.render import drive_name
 
 KEYS = {"<": "less", "altgr": "alt_r", "altgr_r": "alt_r"}
 """Names of keys that have another name today."""
@@ -66,8 +65,9 @@ async def quit_machine(call: Call) -> None:
 async def _drive(call: Call, name: str) -> dict[str, Any]:
     """Find a drive as ``info block`` names it, and say how QEMU wants it named."""
     for drive in await call.ask("query-block"):
-        if name in (drive.get("device"), drive.get("qdev"), drive_name(drive)):
-            return {"device": name} if drive.get("device") == name else {"id": drive["qdev"]}
+        if not name or name not in (drive.get("device"), drive.get("qdev")):
+            continue
+        return {"device": name} if drive.get("device") == name else {"id": name}
     raise CommandFailed("device not found")
 
 
@@ -129,23 +129,30 @@ async def block_job_cancel(call: Call, force: bool, device: str) -> None:
 # Devices.
 
 
-def properties(text: str, first: str) -> dict[str, str]:
+def pairs(text: str, first: str) -> list[tuple[str, str]]:
     """
     Read ``driver,key=value,…``; a comma that belongs to a value is doubled.
 
     :param first: the key of what comes first without one.
     :raises CommandFailed: it cannot be read.
     """
-    found: dict[str, str] = {}
-    for index, part in enumerate(re.split(r"(?<!,),(?!,)|(?<=,,),(?!,)", text)):
-        key, equals, value = part.replace(",,", ",").partition("=")
-        if not equals:
+    found = []
+    for index, part in enumerate(text.replace(",,", "\0").split(",")):
+        word, equals, value = part.replace("\0", ",").partition("=")
+        if equals:
+            key = word
+        else:
             # A flag of old stands for "on".
-            key, value = (first, key) if index == 0 else (key, "on")
+            key, value = (first, word) if index == 0 else (word, "on")
         if not key:
-            raise CommandFailed(f"invalid parameter '{part}'")
-        found[key] = value
+            raise CommandFailed(f"invalid parameter '{word}'")
+        found.append((key, value))
     return found
+
+
+def properties(text: str, first: str = "") -> dict[str, str]:
+    """Read what :func:`pairs` reads; the last of a key counts."""
+    return dict(pairs(text, first))
 
 
 async def device_add(call: Call, text: str) -> None:

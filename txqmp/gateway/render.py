@@ -17,7 +17,7 @@ _MIGRATION = {"none": None, "completed": "completed", "failed": "failed", "cance
 _COUNTERS = ("rd_bytes", "wr_bytes", "rd_operations", "wr_operations")
 _HUB_PORT = re.compile(r"^[^:]*: (?=.*?: index=\d)")
 _NET_CLIENT = re.compile(r"(.+?): index=\d+,type=([^,]*),?(.*)")
-_COUNTER = re.compile(r"\b(?:RIP|EIP|PC|pc|NIP|PSW|epc)\s*[=:]?\s*(?:0x)?([0-9a-fA-F]{8,16})\b")
+_COUNTER = re.compile(r"\b(?:RIP|EIP|PC|R15|pc|NIP|PSW|epc)\s*[=:]?\s*(?:0x)?([0-9a-fA-F]{8,16})\b")
 _CODE_SEGMENT = re.compile(r"^CS =[0-9a-f]{4} ([0-9a-f]{8,16}) ", re.MULTILINE)
 _HALTED = re.compile(r"\bHLT=1\b")
 
@@ -108,12 +108,10 @@ def drive_kind(drive: Mapping[str, Any], device_type: str) -> str:
     :param device_type: what QEMU calls its device, such as ``ide-cd``; may be empty.
     :returns: ``hd``, ``cdrom`` or ``floppy``.
     """
-    for sign in (device_type, drive_name(drive)):
-        if sign.startswith("floppy"):
-            return "floppy"
-        if "cd" in sign:
-            return "cdrom"
-    return "hd"
+    sign = device_type or drive_name(drive)
+    if sign.startswith("floppy"):
+        return "floppy"
+    return "cdrom" if re.search(r"(^|-)cd\d*$", sign) else "hd"
 
 
 def block(value: Sequence[Mapping[str, Any]], kinds: Iterable[str]) -> list[str]:

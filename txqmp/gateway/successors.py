@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from secrets import token_hex
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from txqmp.errors import CommandFailed
 from txqmp.gateway import hmp
 from txqmp.gateway.call import Call, in_words_of_2009
-from txqmp.gateway.native import properties
+from txqmp.gateway.native import pairs, properties
 from txqmp.text.grammar import quote
 
 _USB = {
@@ -50,7 +51,9 @@ async def usb_add(call: Call, device: str) -> None:
         arguments |= {"driver": "usb-host", **_usb_host(device, rest)}
     elif kind == "disk":
         drive = await _add_drive(call, _usb_disk(device, rest))
-        arguments |= {"driver": "usb-storage", "drive": drive}
+        async with _or_undo(call.hmp, f"drive_del {drive}"):
+            await call.ask("device_add", {**arguments, "driver": "usb-storage", "drive": drive})
+        return
     else:
         raise CommandFailed(f"could not add USB device '{device}'")
     await call.ask("device_add", arguments)
@@ -94,7 +97,7 @@ async def _remove(call: Call, name: str, address: str) -> None:
 
 async def pci_add(call: Call, address: str, kind: str, options: str | None) -> list[str]:
     """``pci_add auto|slot nic|storage options``: ``device_add``, and what it wants before"""
-    settings = properties(options or "", "") if options else {}
+    settings = properties(options) if options else {}
     arguments = {} if address == "auto" else {"addr": f"0x{_slot(address):x}"}
     if kind == "nic":
         added = await _add_card(call, arguments, settings)
@@ -119,11 +122,8 @@ async def _add_card(call: Call, arguments: dict[str, str], settings: dict[str, s
     hub = _vlan(settings.pop("vlan", "0"))
     _nothing_left(settings)
     await call.ask("netdev_add", {"type": "hubport", "id": port, "hubid": hub})
-    try:
+    async with _or_undo(call.ask, "netdev_del", {"id": port}):
         await call.ask("device_add", {**arguments, "netdev": port})
-    except CommandFailed:
-        await call.ask("netdev_del", {"id": port})
-        raise
     return card
 
 
@@ -133,15 +133,30 @@ async def _add_storage(call: Call, arguments: dict[str, str], settings: dict[str
         raise CommandFailed(f"type {interface} not a hotpluggable PCI device")
     settings.pop("bus", None)
     disk = _fresh("disk")
-    if interface == "virtio":
-        arguments |= {"driver": "virtio-blk-pci", "drive": await _add_drive(call, settings)}
-        await call.ask("device_add", {**arguments, "id": disk})
+    if interface == "scsi" and not settings:
+        await call.ask("device_add", {**arguments, "driver": "lsi53c895a", "id": disk})
         return disk
-    await call.ask("device_add", {**arguments, "driver": "lsi53c895a", "id": disk})
-    if settings:
-        drive = await _add_drive(call, settings)
-        await call.ask("device_add", {"driver": "scsi-hd", "bus": f"{disk}.0", "drive": drive})
+    drive = await _add_drive(call, settings)
+    async with _or_undo(call.hmp, f"drive_del {drive}"):
+        if interface == "virtio":
+            arguments |= {"driver": "virtio-blk-pci", "drive": drive, "id": disk}
+            await call.ask("device_add", arguments)
+            return disk
+        await call.ask("device_add", {**arguments, "driver": "lsi53c895a", "id": disk})
+        async with _or_undo(call.ask, "device_del", {"id": disk}):
+            await call.ask("device_add", {"driver": "scsi-hd", "bus": f"{disk}.0", "drive": drive})
     return disk
+
+
+@asynccontextmanager
+async def _or_undo(act: Callable[..., Awaitable[Any]], *arguments: Any) -> AsyncIterator[None]:
+    """Take back what was done before, if what follows fails."""
+    try:
+        yield
+    except CommandFailed:
+        with suppress(CommandFailed):
+            await act(*arguments)
+        raise
 
 
 async def _add_drive(call: Call, settings: Mapping[str, str]) -> str:
@@ -197,17 +212,21 @@ async def host_net_add(call: Call, kind: str, options: str | None) -> None:
     """``host_net_add tap|user|socket|vde [options]``: ``netdev_add``, on a hub"""
     if kind not in _NET_KINDS:
         raise CommandFailed(f"invalid host network device {kind}")
-    settings = properties(options, "") if options else {}
-    hub = _vlan(settings.pop("vlan", "0"))
-    name = settings.pop("name", None)
-    arguments = {"type": kind, **{key: _typed(key, value) for key, value in settings.items()}}
-    name = await _add_backend(call, arguments, name)
-    try:
-        port = {"type": "hubport", "id": f"{name}-port", "hubid": hub, "netdev": name}
+    arguments: dict[str, Any] = {"type": kind}
+    hub, name = 0, None
+    for key, value in pairs(options, "") if options else ():
+        if key == "vlan":
+            hub = _vlan(value)
+        elif key == "name":
+            name = value
+        elif key in _NET_LISTS:
+            arguments.setdefault(key, []).append({"str": value})
+        else:
+            arguments[key] = _typed(key, value)
+    backend = await _add_backend(call, arguments, name)
+    async with _or_undo(call.ask, "netdev_del", {"id": backend}):
+        port = {"type": "hubport", "id": f"{backend}-port", "hubid": hub, "netdev": backend}
         await call.ask("netdev_add", port)
-    except CommandFailed:
-        await call.ask("netdev_del", {"id": name})
-        raise
 
 
 async def _add_backend(call: Call, arguments: Mapping[str, Any], name: str | None) -> str:
@@ -224,8 +243,6 @@ async def _add_backend(call: Call, arguments: Mapping[str, Any], name: str | Non
 
 
 def _typed(key: str, value: str) -> Any:
-    if key in _NET_LISTS:
-        return [{"str": value}]
     if key in _NET_FLAGS:
         if value not in ("on", "off", "yes", "no", "y", "n"):
             raise CommandFailed(f"{key} is 'on' or 'off', not '{value}'")

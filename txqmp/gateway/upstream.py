@@ -32,6 +32,10 @@ HMP_TIMEOUT = 600.0
 """Seconds for what ``human-monitor-command`` carries out, which may be a whole ``savevm``."""
 
 
+class NoAnswer(CommandFailed):
+    """It was not QEMU that said no: it is not there, or has not answered."""
+
+
 class IUpstreamListener(Interface):
     """Hears how the monitor is."""
 
@@ -126,11 +130,12 @@ class Upstream(KeptMonitor):
 
         :param link: the number of the text command that it is sent for.
         :returns: what the monitor returns.
-        :raises CommandFailed: it says no, in its words; or it is not there, or does not answer.
+        :raises CommandFailed: it says no, in its words.
+        :raises NoAnswer: it is not there, or does not answer.
         """
         client = self._client
         if client is None:
-            raise CommandFailed(GONE)
+            raise NoAnswer(GONE)
         key = client.next_id
         if link is not None:
             self._links.expect(key, link)
@@ -140,10 +145,10 @@ class Upstream(KeptMonitor):
         except CommandTimeout as error:
             late = f"no reply from the monitor within {error.timeout:g} s"
             if error.sent:
-                raise CommandFailed(f"{late}: {_outcome(command)}") from None
+                raise NoAnswer(f"{late}: {_outcome(command)}") from None
             problem = f"{late}, and others wait before it: it was not sent"
         except CommandInterrupted:
-            raise CommandFailed(f"{GONE}: {_outcome(command)}") from None
+            raise NoAnswer(f"{GONE}: {_outcome(command)}") from None
         except ConnectionUnusable:
             problem = GONE
         except QueueFull:
@@ -152,22 +157,22 @@ class Upstream(KeptMonitor):
             problem = str(error)
         # Nothing was sent, so there is nothing to link.
         self._links.of_json(key)
-        raise CommandFailed(problem)
+        raise NoAnswer(problem)
 
     def wait_for_event(self, wanted: Callable[[Event], bool]) -> Deferred[Any]:
         """
         Wait for an event of the monitor.
 
-        :returns: fails with :class:`~txqmp.CommandFailed` if the monitor is gone before.
+        :returns: fails with :class:`NoAnswer` if the monitor is gone before.
         """
         client = self._client
         if client is None:
-            return fail(CommandFailed(GONE))
+            return fail(NoAnswer(GONE))
         waiting: Deferred[Any] = client.wait_for_event(wanted)
 
         def gone(failure: Any) -> None:
             failure.trap(ConnectionUnusable, EventTimeout)
-            raise CommandFailed(f"{GONE}: what became of the command is unknown")
+            raise NoAnswer(f"{GONE}: what became of the command is unknown")
 
         return waiting.addErrback(gone)
 
