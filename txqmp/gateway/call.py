@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
 
 from txqmp.errors import CommandFailed, CommandRejected
 from txqmp.gateway.upstream import NoAnswer, Upstream
 from txqmp.text.server import Request
+
+_R = TypeVar("_R")
 
 CPU = "cpu"
 """Where a connection keeps the CPU that its client chose (rule 21)."""
@@ -71,6 +76,25 @@ class Call:
             arguments["cpu-index"] = cpu
         printed: str = await self.ask("human-monitor-command", arguments)
         return printed.replace("\r\n", "\n")
+
+
+def to_its_end(handler: Callable[..., Coroutine[Any, Any, _R]]) -> Callable[..., Awaitable[_R]]:
+    """
+    Decorate a handler of several steps: what it has begun it ends, even if its client leaves.
+    """
+
+    @wraps(handler)
+    async def wrapped(*arguments: Any) -> _R:
+        waiting: Deferred[_R] = Deferred()
+
+        def ended(result: Any) -> None:
+            if not waiting.called:
+                waiting.callback(result)
+
+        Deferred.fromCoroutine(handler(*arguments)).addBoth(ended)
+        return await waiting
+
+    return wrapped
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 from txqmp.errors import CommandFailed
 from txqmp.gateway import render
 from txqmp.gateway.call import Call, Handler, in_words_of_2009
+from txqmp.gateway.upstream import NoAnswer
 
 NO_BALLOON = "Ballooning not activated in VM"
 
@@ -38,6 +39,8 @@ async def _kind(call: Call, drive: Mapping[str, Any]) -> str:
     if drive.get("qdev"):
         try:
             device_type = await call.ask("qom-get", {"path": drive["qdev"], "property": "type"})
+        except NoAnswer:
+            raise
         except CommandFailed:
             # Unplugged in between, or not to be found by its name: the drive's own name tells.
             device_type = ""

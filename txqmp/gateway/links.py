@@ -44,5 +44,5 @@ class Links:
         return self._json.pop(key, None) if isinstance(key, int) else None
 
     def forget_json(self) -> None:
-        """The connection to the monitor is over: its ids mean nothing more."""
+        """A new connection to the monitor begins: the ids of the last mean nothing more."""
         self._json.clear()

@@ -7,10 +7,8 @@ from secrets import token_hex
 from time import localtime, strftime
 from typing import Any
 
-from twisted.internet.defer import Deferred
-
 from txqmp.errors import CommandFailed
-from txqmp.gateway.call import Call
+from txqmp.gateway.call import Call, to_its_end
 from txqmp.gateway.hmp import pass_on
 from txqmp.gateway.render import drive_name, saved_states, snapshot_drives
 from txqmp.jsonqmp.grammar import Event
@@ -51,47 +49,38 @@ class _Drives:
         return {**self.devices(tag), "vmstate": self._first["inserted"]["node-name"]}
 
 
+@to_its_end
 async def savevm(call: Call, name: str | None) -> Iterable[str] | None:
     """``savevm [tag|id]``: one of this name is replaced"""
     if not await call.knows("snapshot-save"):
         return await pass_on(call)
     drives = _Drives(await call.ask("query-block"))
     old = None if name is None else drives.tag(name)
-    if old is not None:
-        await _run(call, "snapshot-delete", drives.devices(old))
     tag = old or name or strftime("vm-%Y%m%d%H%M%S", localtime())
-    await _run(call, "snapshot-save", drives.devices_and_state(tag))
+    if old is not None:
+        await _job(call, "snapshot-delete", drives.devices(tag))
+    await _job(call, "snapshot-save", drives.devices_and_state(tag))
     return None
 
 
+@to_its_end
 async def loadvm(call: Call, name: str) -> Iterable[str] | None:
     """``loadvm tag|id``"""
     if not await call.knows("snapshot-load"):
         return await pass_on(call)
     drives = _Drives(await call.ask("query-block"))
-    await _run(call, "snapshot-load", drives.devices_and_state(drives.need(name)))
+    await _job(call, "snapshot-load", drives.devices_and_state(drives.need(name)))
     return None
 
 
+@to_its_end
 async def delvm(call: Call, name: str) -> Iterable[str] | None:
     """``delvm tag|id``"""
     if not await call.knows("snapshot-delete"):
         return await pass_on(call)
     drives = _Drives(await call.ask("query-block"))
-    await _run(call, "snapshot-delete", drives.devices(drives.need(name)))
+    await _job(call, "snapshot-delete", drives.devices(drives.need(name)))
     return None
-
-
-async def _run(call: Call, command: str, arguments: Mapping[str, Any]) -> None:
-    """Run a job to its end, which it comes to even if nobody waits for it any more."""
-    waiting: Deferred[None] = Deferred()
-
-    def ended(result: Any) -> None:
-        if not waiting.called:
-            waiting.callback(result)
-
-    Deferred.fromCoroutine(_job(call, command, arguments)).addBoth(ended)
-    await waiting
 
 
 async def _job(call: Call, command: str, arguments: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from txqmp.errors import CommandFailed
 from txqmp.gateway import hmp
-from txqmp.gateway.call import Call, in_words_of_2009
+from txqmp.gateway.call import Call, in_words_of_2009, to_its_end
 from txqmp.gateway.native import pairs, properties
 from txqmp.text.grammar import quote
 
@@ -41,6 +41,7 @@ def _fresh(kind: str) -> str:
 # USB.
 
 
+@to_its_end
 async def usb_add(call: Call, device: str) -> None:
     """``usb_add device``: ``device_add``"""
     kind, _, rest = device.partition(":")
@@ -95,6 +96,7 @@ async def _remove(call: Call, name: str, address: str) -> None:
 # PCI.
 
 
+@to_its_end
 async def pci_add(call: Call, address: str, kind: str, options: str | None) -> list[str]:
     """``pci_add auto|slot nic|storage options``: ``device_add``, and what it wants before"""
     settings = properties(options) if options else {}
@@ -208,6 +210,7 @@ def _nothing_left(settings: Mapping[str, str]) -> None:
         raise CommandFailed(f"unknown option '{next(iter(settings))}'")
 
 
+@to_its_end
 async def host_net_add(call: Call, kind: str, options: str | None) -> None:
     """``host_net_add tap|user|socket|vde [options]``: ``netdev_add``, on a hub"""
     if kind not in _NET_KINDS:
@@ -254,6 +257,7 @@ def _typed(key: str, value: str) -> Any:
     return value
 
 
+@to_its_end
 async def host_net_remove(call: Call, vlan: int, name: str) -> None:
     """``host_net_remove vlan_id name``: ``netdev_del``, of its place on the hub first"""
     try:

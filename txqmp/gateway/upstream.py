@@ -95,6 +95,8 @@ class Upstream(KeptMonitor):
         return self._client is not None
 
     def _met(self, client: Client, wrapper: TappedProtocol) -> None:
+        # Not before: what the last connection said is journalled after its end.
+        self._links.forget_json()
         if isinstance(client, JSONClient):
             client.subscribe(None, self.listener.monitor_event)
         elif self._spoke_json:
@@ -113,7 +115,6 @@ class Upstream(KeptMonitor):
         self._when_known.fire("json")
 
     def _left(self) -> None:
-        self._links.forget_json()
         self._known = None
         if self._client is not None:
             self._client = None
