@@ -31,7 +31,7 @@ class Turns(Clock):
 class Tapped:
     """A tap, the time of day, and the records that it made."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, link: Any = None) -> None:
         self.now = 1000.0
         monkeypatch.setattr(tap_module, "time", lambda: self.now)
         monkeypatch.setattr(tap_module, "monotonic", lambda: self.now - 900)
@@ -44,6 +44,7 @@ class Tapped:
             connection=7,
             peer={"path": "/s"},
             upstream="unix:/m",
+            link=link,
         )
 
     def turn(self) -> None:
@@ -296,3 +297,51 @@ def test_the_journal_can_write_every_record(tapped: Tapped) -> None:
     tapped.tap.gap(1.0, "x")
     tapped.close()
     assert all(encode(record) for record in tapped.records)
+
+
+# A number that commands share.
+
+
+def linked(tapped: Tapped) -> list[tuple[str, Any]]:
+    tapped.turns()
+    return [(str(r.kind), r.fields.get("link")) for r in tapped.records]
+
+
+def test_a_command_bears_its_number_and_so_do_its_replies(monkeypatch: pytest.MonkeyPatch) -> None:
+    tapped = Tapped(monkeypatch, lambda slot: 17)
+    tapped.tap.to_client(TEXT)
+    tapped.tap.to_monitor(b"info name\r\n")
+    tapped.tap.to_client(b"= vm1\r\n* EVENT stop\r\n+ OK info name completed\r\n")
+    assert linked(tapped) == [
+        ("greeting", None), ("command", 17), ("output", 17), ("event", None), ("success", 17),
+    ]  # fmt: skip
+
+
+def test_a_reply_bears_the_number_of_its_own_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    tapped = Tapped(monkeypatch, lambda slot: {1: 17, 2: 18}[slot.id])
+    tapped.tap.to_client(JSON)
+    tapped.tap.to_monitor(b'{"execute": "stop", "id": 1}{"execute": "cont", "id": 2}')
+    tapped.tap.to_client(b'{"return": {}, "id": 2}\r\n{"return": {}, "id": 1}\r\n')
+    assert linked(tapped)[1:] == [
+        ("command", 17), ("command", 18), ("success", 18), ("success", 17),
+    ]  # fmt: skip
+
+
+def test_a_command_without_a_number_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    tapped = Tapped(monkeypatch, lambda slot: None)
+    tapped.tap.to_client(TEXT)
+    tapped.tap.to_monitor(b"stop\r\n")
+    tapped.tap.to_client(b"+ OK stop completed\r\n")
+    tapped.turns()
+    assert ["link" in r.fields for r in tapped.records] == [False] * 3
+
+
+def test_each_line_that_wants_an_answer_asks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    tapped = Tapped(monkeypatch, lambda slot: asked.append(slot.command))
+    tapped.tap.to_client(TEXT)
+    tapped.tap.to_monitor(b"stop\r\n\r\n \r\nfoo \xff\r\n" + b"x" * 5000 + b"\r\ncont\r\n")
+    tapped.tap.to_client(b"+ OK stop completed\r\n- BAD x\r\n- BAD y\r\n+ OK cont completed\r\n")
+    tapped.turns()
+    assert len(asked) == 4
+    assert (asked[0], asked[-1]) == ("stop", "cont")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import count
 
+MAX_WAITING = 100_000
+"""Numbers of a connection that are kept for the other one; nobody carries out what is no command."""
+
 
 class Links:
     """
     Hands out the numbers, to the one who carries a command out and to the one who journals it.
 
-    Either may ask first, and each asks once.
+    Either may ask first, and each asks once at most.
     """
 
     def __init__(self) -> None:
@@ -29,6 +32,8 @@ class Links:
         number = waiting.pop(place, None)
         if number is None:
             number = waiting[place] = next(self._numbers)
+            if len(waiting) > MAX_WAITING:
+                del waiting[next(iter(waiting))]
         return number
 
     def forget(self, connection: int) -> None:

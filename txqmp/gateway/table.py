@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from txqmp.errors import CommandFailed, CommandRejected
@@ -27,56 +26,52 @@ class GatewayTable(CommandTable):
         super().__init__()
         self._make_call = make_call
         self._human = human
-        self._passed_on: dict[str, Row] = {}
+        self._rows: dict[str, Row] = {}
         for row in rows():
-            if row.way in (Way.HUMAN, Way.FALLBACK) and not human:
-                continue
-            if row.handler is None:
-                self._passed_on[row.known.name] = row
-            self.command(*row.known)(partial(self._carry_out, row))
-
-    def _carry_out(self, row: Row, request: Request, *arguments: Any) -> Any:
-        assert row.handler is not None
-        return row.handler(self._make_call(request), *arguments)
+            if human or row.way not in (Way.HUMAN, Way.FALLBACK):
+                self._rows[row.known.name] = row
+                self.command(*row.known)(row.handler or hmp.pass_on)
 
     def call(self, request: Request) -> Any:
         """Carry out one command, by JSON commands or by the human monitor."""
         verb, words = request.command.verb, request.command.arguments
+        call = self._make_call(request)
         try:
-            entry, _ = self.lookup(verb, words)
+            entry, words = self.lookup(verb, words)
         except CommandRejected:
             if verb == "info":
                 request.name = f"info {words[0].lower()}"
-            return self._pass_on(request, None)
-        row = self._passed_on.get(entry.name)
+            return self._pass_on(call, None)
+        request.name = entry.name
+        row = self._rows.get(entry.name)
         if row is not None:
-            request.name = entry.name
-            return self._pass_on(request, row)
+            if row.handler is None:
+                return self._pass_on(call, row)
+            return row.handler(call, *entry.bind(words))
         if entry.name == "help" and words and self._human and not self._has_help(words):
-            request.name = entry.name
-            return self._help_of(request, " ".join(words))
-        return super().call(request)
+            return self._help_of(call, " ".join(words))
+        return entry.handler(request, *entry.bind(words))
 
     def _has_help(self, words: tuple[str, ...]) -> bool:
         asked = " ".join(words).lower()
         return any(asked in (*entry.aliases, "info") for entry in self)
 
-    async def _pass_on(self, request: Request, row: Row | None) -> Any:
+    async def _pass_on(self, call: Call, row: Row | None) -> Any:
         """Have the human monitor carry the client's line out as it is."""
         gone = row is not None and row.way is Way.GONE
         if not self._human:
             raise _no_such(row) if gone else CommandRejected("unknown command")
         try:
-            return await hmp.pass_on(self._make_call(request))
+            return await hmp.pass_on(call)
         except CommandRejected:
             if row is None:
                 raise
             # It was a command in 2009: not a word that nobody understands.
             raise _no_such(row) from None
 
-    async def _help_of(self, request: Request, asked: str) -> Any:
+    async def _help_of(self, call: Call, asked: str) -> Any:
         try:
-            return await hmp.pass_on(self._make_call(request))
+            return await hmp.pass_on(call)
         except CommandRejected:
             raise CommandFailed(f"help: no command '{asked}'") from None
 
