@@ -6,7 +6,7 @@ from collections import defaultdict
 from itertools import count
 
 MAX_WAITING = 100_000
-"""Numbers of a connection that are kept for the other one; nobody carries out what is no command."""
+"""Numbers of a connection that are kept for the other one, who does not ask for all."""
 
 
 class Links:

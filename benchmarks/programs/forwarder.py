@@ -1,0 +1,50 @@
+"""``forwarder relay|portforward|recorder LISTEN CONNECT [JOURNAL]``: what stands between."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.endpoints import UNIXClientEndpoint
+from zope.interface import implementer
+
+from benchmarks import stock
+from txqmp.proxy.relay import ITap, RelayFactory
+
+
+@implementer(ITap)
+class NoTap:
+    """Hears, and does nothing."""
+
+    def opened(self) -> None:
+        """A client is there."""
+
+    def to_monitor(self, data: bytes) -> None:
+        """The client said this."""
+
+    def to_client(self, data: bytes) -> None:
+        """The monitor said this."""
+
+    def closed(self, reason: str, ended_by: str, ending: str = "") -> None:
+        """It is over."""
+
+
+def main() -> None:
+    """Do what the command line says."""
+    kind, listen, path, *journal = sys.argv[1:]
+    factory: Any
+    if kind == "relay":
+        endpoint = UNIXClientEndpoint(reactor, path)
+        factory = RelayFactory(endpoint, lambda *_: NoTap(), reactor, quiet=True)
+    elif kind == "portforward":
+        factory = stock.forward(path)
+    else:
+        factory = stock.record(path, Path(journal[0]).open("a"))  # noqa: SIM115
+    reactor.listenUNIX(listen, factory)  # type: ignore[attr-defined]
+    reactor.run()  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    main()
