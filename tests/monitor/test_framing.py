@@ -522,11 +522,11 @@ class Counted(bytearray):
 
 def test_a_byte_is_copied_once_on_its_way_in_and_once_on_its_way_out() -> None:
     splitter = LineSplitter(10_000)
-    splitter._partial = held = Counted()
+    splitter._partial._small = held = Counted()
     for _ in range(1000):
         splitter.feed(b"0123456789")
     assert splitter.feed(b"\n") == [b"0123456789" * 1000]
-    assert splitter._partial is held
+    assert splitter._partial._small is held
     assert Counted.moved == 20_000
 
 

@@ -110,12 +110,12 @@ class JSONServer(MonitorServer):
     # What arrives.
 
     def rawDataReceived(self, data: bytes) -> None:
-        """Cut out what is complete; ``_deliver`` takes it from there."""
+        """Cut out what is complete; ``_deliver_arrived`` takes it from there."""
         self._pieces.extend(self._values.feed(data))
 
-    def _deliver(self) -> None:
-        super()._deliver()
-        while self._pieces and not (self.paused or self._is_disconnecting()):
+    def _deliver_arrived(self) -> None:
+        super()._deliver_arrived()
+        while self._pieces and not (self.paused or self._wire.disconnecting):
             self._take(self._pieces.popleft())
 
     def _take(self, piece: Piece) -> None:

@@ -9,9 +9,21 @@ just come, and an over-long line is discarded up to its end.
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 from twisted.protocols.basic import LineReceiver
+
+_CR = 13
+
+_TINY = 512
+"""Bytes below which pieces of a line are gathered."""
+
+
+class _Open:
+    """A transport that cannot be seen to be disconnecting."""
+
+    disconnecting: ClassVar[bool] = False
 
 
 class Overlong(NamedTuple):
@@ -33,11 +45,13 @@ class LineSplitter:
     Split a stream at LF, however it is cut into chunks.
 
     :param max_length: bytes in a line without its end; a CR before the LF does not count.
+    :ivar fresh: what comes next begins a line.
     """
 
     def __init__(self, max_length: int) -> None:
         self.max_length = max_length
-        self._partial = bytearray()  # a list of tiny chunks would weigh 20 times as much
+        self.fresh = True
+        self._partial = _Pieces()
         self._overlong = False
 
     def feed(self, data: bytes) -> list[bytes | Overlong]:
@@ -56,22 +70,46 @@ class LineSplitter:
             if self._overlong:
                 lines[0] = Overlong(first, False, True)
                 self._overlong = False
-            elif self._partial:
-                self._partial += first
-                lines[0] = self.clear()
+                self.fresh = True
+            elif self._partial.size:
+                lines[0] = self.clear() + first
             if len(data) > self.max_length or len(lines[0]) > self.max_length:
                 lines = [self._bounded(line) for line in lines]
         if self._overlong:
             if rest:
                 lines.append(Overlong(rest, False, False))
         elif rest:
-            self._partial += rest
-            length = len(self._partial)
+            self._hold(rest)
+            length = self._partial.size
             if length > self.max_length and not (
                 length == self.max_length + 1 and rest.endswith(b"\r")
             ):
-                lines.append(Overlong(self.clear(), True, False))
                 self._overlong = True
+                lines.append(Overlong(self.clear(), True, False))
+        return lines
+
+    def feed_crlf(self, data: bytes) -> Sequence[bytes] | None:
+        """
+        Take a chunk whose lines all end with CRLF, as most do: it is split by one search.
+
+        :returns: the lines that end in it, without their ends; None where it is no such chunk,
+            or not a short one, and nothing was taken.
+        """
+        held = self._partial.size
+        if held + len(data) > self.max_length or self._overlong:
+            return None
+        ends = data.count(b"\n")
+        if not ends:
+            self._hold(data)
+            return ()
+        lines = data.split(b"\r\n")
+        if len(lines) <= ends:
+            return None
+        rest = lines.pop()
+        if held:
+            lines[0] = self.clear() + lines[0]
+        if rest:
+            self._hold(rest)
         return lines
 
     def _bounded(self, line: bytes | Overlong) -> bytes | Overlong:
@@ -87,9 +125,43 @@ class LineSplitter:
 
         The rest of an over-long line stays over-long: it is never read as a line.
         """
-        held = bytes(self._partial)
-        self._partial.clear()
-        return held
+        self.fresh = not self._overlong
+        return self._partial.take()
+
+    def _hold(self, data: bytes) -> None:
+        self._partial.add(data)
+        self.fresh = False
+
+
+class _Pieces:
+    """What is held of a line; :ivar size: bytes in it."""
+
+    __slots__ = ("_large", "_small", "size")
+
+    def __init__(self) -> None:
+        self._large: list[bytes] = []
+        self._small = bytearray()  # a list of tiny chunks would weigh 20 times as much
+        self.size = 0
+
+    def add(self, piece: bytes) -> None:
+        self.size += len(piece)
+        if len(piece) < _TINY:
+            self._small += piece
+            return
+        if self._small:
+            self._large.append(bytes(self._small))
+            self._small.clear()
+        self._large.append(piece)
+
+    def take(self) -> bytes:
+        if self._large:
+            taken = b"".join([*self._large, self._small])
+            self._large.clear()
+        else:
+            taken = bytes(self._small)
+        self._small.clear()
+        self.size = 0
+        return taken
 
 
 class BoundedLineReceiver(LineReceiver):
@@ -107,35 +179,86 @@ class BoundedLineReceiver(LineReceiver):
     _splitter: LineSplitter | None = None
 
     def __init__(self) -> None:
+        # What is being delivered, and behind it what came or was held back meanwhile.
+        self._coming: Iterator[bytes] = iter(())
         self._arrived: deque[bytes | Overlong] = deque()
+        self._wire: Any = _Open
         self._raw: list[bytes] = []
+
+    def makeConnection(self, transport: Any) -> None:
+        """The transport is there."""
+        # Every stream transport has it, though no interface says so.
+        self._wire = transport if hasattr(transport, "disconnecting") else _Open
+        super().makeConnection(transport)
 
     def dataReceived(self, data: bytes) -> None:
         """Take a chunk from the transport, or b"" to go on after a pause."""
-        if data and not self._is_disconnecting():
-            if self.line_mode:
-                self._arrived.extend(self._line_splitter().feed(data))
-            else:
-                self._raw.append(data)
-        if self._busyReceiving:
+        wire = self._wire
+        if wire.disconnecting:
             return
+        if self._busyReceiving or self._arrived or self.paused or not self.line_mode:
+            self._receive(data)
+            return
+        splitter = self._splitter or self._make_splitter()
+        end = len(data) - 1
+        if (
+            splitter.fresh
+            and 0 < data.find(b"\n") == end <= self.MAX_LENGTH
+            and data[end - 1] == _CR
+        ):
+            # One line and nothing else, as in any conversation by turns.
+            self._busyReceiving = True
+            try:
+                self.lineReceived(data[: end - 1])
+            finally:
+                self._busyReceiving = False
+        else:
+            lines = splitter.feed_crlf(data)
+            if lines is None:
+                self._receive(data)
+                return
+            self._deliver(lines)
+        if self._arrived or self._raw:
+            self._go_on()
+
+    def _deliver(self, lines: Sequence[bytes]) -> None:
+        wire = self._wire
         self._busyReceiving = True
+        self._coming = coming = iter(lines)
         try:
-            self._deliver()
+            for line in coming:
+                self.lineReceived(line)
+                if self.paused or wire.disconnecting or not self.line_mode:
+                    self._hold_back()
+        except BaseException:
+            self._hold_back()
+            raise
         finally:
             self._busyReceiving = False
 
-    def _line_splitter(self) -> LineSplitter:
-        if self._splitter is None:
-            self._splitter = LineSplitter(self.MAX_LENGTH)
+    def _make_splitter(self) -> LineSplitter:
+        self._splitter = LineSplitter(self.MAX_LENGTH)
         return self._splitter
 
-    def _is_disconnecting(self) -> bool:
-        # Every stream transport has it, though no interface says so.
-        return bool(getattr(self.transport, "disconnecting", False))
+    def _receive(self, data: bytes) -> None:
+        """Take a chunk of any kind, at any time."""
+        if not self.line_mode:
+            self._raw.append(data)
+        else:
+            self._arrived += (self._splitter or self._make_splitter()).feed(data)
+        if not self._busyReceiving:
+            self._go_on()
 
-    def _deliver(self) -> None:
-        while not (self.paused or self._is_disconnecting()):
+    def _go_on(self) -> None:
+        self._busyReceiving = True
+        try:
+            self._deliver_arrived()
+        finally:
+            self._busyReceiving = False
+
+    def _deliver_arrived(self) -> None:
+        """Deliver what has arrived, as far as it may be."""
+        while not (self.paused or self._wire.disconnecting):
             if not self.line_mode:
                 data = b"".join(self._raw)
                 if not data:
@@ -147,10 +270,16 @@ class BoundedLineReceiver(LineReceiver):
                 if isinstance(line, Overlong):
                     if line.first:
                         self.lineLengthExceeded(line.data)
+                    if line.last:
+                        self.overlongLineEnded()
                 else:
                     self.lineReceived(line[:-1] if line.endswith(b"\r") else line)
             else:
                 return
+
+    def _hold_back(self) -> None:
+        """Put what was not delivered before what came meanwhile, each line with its CR."""
+        self._arrived.extendleft(reversed([line + b"\r" for line in self._coming]))
 
     def setRawMode(self) -> None:
         """Deliver what comes from now on, and what waits, to ``rawDataReceived``."""
@@ -171,6 +300,7 @@ class BoundedLineReceiver(LineReceiver):
         return self._clear_lines() + b"".join(raw)
 
     def _clear_lines(self) -> bytes:
+        self._hold_back()
         waiting = b"".join(
             piece.data + (b"\n" if piece.last else b"")
             if isinstance(piece, Overlong)
@@ -178,7 +308,10 @@ class BoundedLineReceiver(LineReceiver):
             for piece in self._arrived
         )
         self._arrived.clear()
-        return waiting + self._line_splitter().clear()
+        return waiting + (self._splitter.clear() if self._splitter is not None else b"")
+
+    def overlongLineEnded(self) -> None:
+        """Called at the end of a line for which ``lineLengthExceeded`` was."""
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """

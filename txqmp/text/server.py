@@ -62,6 +62,7 @@ class TextServer(MonitorServer):
         self._batch: list[bytes] = []
         self._size = 0
         self._answers = 0
+        self._overlong = False
 
     def _greet(self) -> None:
         self.sendLine(grammar.write_greeting(self.factory.qemu, self.factory.qmp))
@@ -78,11 +79,18 @@ class TextServer(MonitorServer):
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """A command is too long: it is discarded, the connection lives on (rule 12)."""
+        self._overlong = True
+
+    def overlongLineEnded(self) -> None:
+        """It is answered at its end, as every command is."""
+        self._overlong = False
         self._enqueue(Rejection("line too long"))
 
     def readConnectionLost(self) -> None:
         """The client says no more; half a command is none."""
-        if self.clearLineBuffer():
+        if self._overlong:
+            self.overlongLineEnded()
+        elif self.clearLineBuffer():
             self._enqueue(Rejection("the last line has no end"))
         super().readConnectionLost()
 
