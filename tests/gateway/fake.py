@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 
 from tests.text.ends import ServerWire
 from txqmp.errors import CommandFailed
@@ -36,6 +36,8 @@ class FakeUpstream:
         self.waiting: list[tuple[Callable[[Event], bool], Deferred[Event]]] = []
         self._left = list(self.script)
         self._known = frozenset(known)
+        self.snapshots = DeferredLock()
+        self.ready = True
 
     async def ask(
         self, command: str, arguments: Mapping[str, Any] | None = None, link: int | None = None
@@ -57,7 +59,9 @@ class FakeUpstream:
     async def knows(self, command: str, link: int | None = None) -> bool:
         return command in self._known
 
-    def wait_for_event(self, wanted: Callable[[Event], bool]) -> Deferred[Event]:
+    def wait_for_event(
+        self, wanted: Callable[[Event], bool], timeout: float | None = None
+    ) -> Deferred[Event]:
         waiting: Deferred[Event] = Deferred()
         self.waiting.append((wanted, waiting))
         return waiting

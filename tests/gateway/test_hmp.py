@@ -206,3 +206,20 @@ def test_long_output_is_not_split_beforehand() -> None:
     lines = outcome("info", "dev\n" * 200_000)
     assert iter(lines) is lines
     assert sum(1 for _ in lines) == 200_000
+
+
+@pytest.mark.parametrize(
+    ("verb", "printed"),
+    [
+        ("hostfwd_add", "Invalid host forwarding rule 'tcp:1:2' (Bad guest port)"),
+        ("hostfwd_add", "Could not set up host forwarding rule 'tcp::1-:2'"),
+        ("hostfwd_remove", "user mode network stack not in use"),
+        ("drive_del", "Device 'nosuch' not found"),
+        ("info", "No CPU available"),
+        ("x", "Can not dump without CPU"),
+    ],
+)
+def test_rule_5_more_failures_without_a_mark(verb: str, printed: str) -> None:
+    with pytest.raises(CommandFailed) as failed:
+        outcome(verb, printed + "\n")
+    assert failed.value.reason == printed

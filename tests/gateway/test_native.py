@@ -306,3 +306,40 @@ def test_pairs_keep_what_comes_twice() -> None:
 def test_properties_without_a_name(text: str) -> None:
     with pytest.raises(CommandFailed, match="invalid parameter"):
         properties(text, "driver")
+
+
+@pytest.mark.parametrize("verb", ["memsave", "pmemsave"])
+def test_an_address_beyond_2_to_the_63_is_sent_as_json_can(verb: str) -> None:
+    place = {"val": -0x7F000000, "size": 16, "filename": "f"}
+    assert dialogue(f"{verb} 0xffffffff81000000 16 f", (verb, place, {})) == [
+        f"+ OK {verb} completed"
+    ]
+
+
+def vnc(**address: str) -> Exchange:
+    return ("display-update", {"type": "vnc", "addresses": [address]}, {})
+
+
+@pytest.mark.parametrize(
+    ("display", "exchange"),
+    [
+        ("[::1]:2", vnc(type="inet", host="::1", port="5902")),
+        ("unix:/run/v", vnc(type="unix", path="/run/v")),
+    ],
+)
+def test_where_vnc_may_be(display: str, exchange: Exchange) -> None:
+    assert dialogue(f"change vnc {display}", exchange) == ["+ OK change completed"]
+
+
+@pytest.mark.parametrize("display", ["none", ":60000", "unix:", "a b"])
+def test_where_it_may_not(display: str) -> None:
+    assert dialogue(f'change vnc "{display}"') == [f"- ERR could not start VNC server on {display}"]
+
+
+def test_quit_of_a_monitor_that_another_has_ended_meanwhile() -> None:
+    def gone() -> NoAnswer:
+        gateway.upstream.ready = False
+        return NoAnswer("monitor is gone")
+
+    gateway = Gateway(("quit", None, gone))
+    assert gateway.asks("quit") == ["+ OK quit completed"]

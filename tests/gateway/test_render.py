@@ -208,6 +208,7 @@ def test_snapshots() -> None:
         "Snapshot list (from hd0):",
         "ID        TAG                 VM SIZE                DATE       VM CLOCK",
         "1         a                      2.0K 1970-01-01 00:00:00   01:01:01.005",
+        "2         disk only              0.0K 1970-01-01 00:00:00   01:01:01.000",
     ]
 
 
@@ -288,12 +289,11 @@ def test_pairs_get_the_numbers_that_hubs_leave() -> None:
     printed = f"hub 1\n \\ hub1port0: {USER}\nhub 0\n{pairs}"
     assert render.network(printed) == [
         "VLAN 0 devices:",
+        "  n5: ",
+        "  u5: ",
         "VLAN 1 devices:",
         "  u0: net=10.0.2.0,restrict=off",
         "VLAN 2 devices:",
-        "  n5: ",
-        "  u5: ",
-        "VLAN 3 devices:",
         "  n6: ",
         "  u6: ",
     ]
@@ -307,9 +307,20 @@ def test_what_is_not_joined() -> None:
     ]
 
 
-def test_filters_stand_by_what_they_filter() -> None:
-    printed = f"{CARD}\n \\ {USER}\nfilters:\n  - f0: type=filter-dump,file=/x\n"
-    assert render.network(printed)[-1] == "  f0: type=filter-dump,file=/x: "
+def test_filters_are_left_out() -> None:
+    joined = f"{CARD}\n \\ {USER}\n"
+    printed = f"{joined}filters:\n  - f0: type=filter-dump,file=/x\n"
+    assert render.network(printed) == render.network(joined)
+
+
+def test_of_several_queues_the_first_counts() -> None:
+    queue = "n0: index={0},type=nic,model=virtio-net-pci\n \\ t0: index={0},type=tap,ifname=x\n"
+    printed = queue.format(0) + queue.format(1)
+    assert render.network(printed) == [
+        "VLAN 0 devices:",
+        "  n0: model=virtio-net-pci",
+        "  t0: ifname=x",
+    ]
 
 
 def test_a_name_with_a_colon() -> None:

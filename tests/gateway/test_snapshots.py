@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from tests.gateway.fake import Exchange, Gateway, dialogue, human, no
-from txqmp.errors import CommandFailed
+from txqmp.errors import CommandFailed, EventTimeout
 from txqmp.gateway import snapshots
 
 JOBS = ("snapshot-save", "snapshot-load", "snapshot-delete")
@@ -50,14 +50,22 @@ def job(command: str, error: str | None = None, **arguments: Any) -> list[Exchan
     state = {"id": JOB, "status": "concluded"} | ({} if error is None else {"error": error})
     return [
         (command, {"job-id": JOB, "devices": ["#block1"], **arguments}, {}),
-        ("query-jobs", None, [{"id": "other", "error": "not this"}, state]),
+        ("query-jobs", None, [{"id": "other", "status": "running", "error": "not this"}, state]),
         ("job-dismiss", {"id": JOB}, {}),
     ]
 
 
-def run(line: str, *jobs: list[Exchange], drives: list[Any] | None = None) -> list[str]:
+MAY: Exchange = ("query-migrate", None, {})
+
+
+def run(
+    line: str,
+    *jobs: list[Exchange],
+    first: list[Exchange] | None = None,
+    drives: list[Any] | None = None,
+) -> list[str]:
     machine: list[Machine] = []
-    script = []
+    script = list(first or [])
     for exchanges in jobs:
         (command, arguments, _), *rest = exchanges
         script += [(command, arguments, lambda: machine[0].concludes()), *rest]
@@ -81,12 +89,59 @@ def test_savevm_without_a_name_is_named_after_the_time() -> None:
 def test_savevm_replaces_one_of_the_name_or_number(name: str) -> None:
     deleting = job("snapshot-delete", tag="second")
     saving = job("snapshot-save", tag="second", vmstate="#block1")
-    assert run(f"savevm {name}", deleting, saving) == ["+ OK savevm completed"]
+    assert run(f"savevm {name}", deleting, saving, first=[MAY]) == ["+ OK savevm completed"]
+
+
+def test_savevm_deletes_nothing_that_it_could_not_save_again() -> None:
+    blocked = ("query-migrate", None, {"blocked-reasons": ["no nvme", "no other"]})
+    assert run("savevm first", first=[blocked]) == ["- ERR no nvme"]
+
+
+def test_savevm_replaces_what_another_drive_has() -> None:
+    other = drive("hd9", "#block9", n7="new")
+    arguments = {"devices": ["#block1", "#block9"], "tag": "new"}
+    jobs = (
+        job("snapshot-delete", **arguments),
+        job("snapshot-save", **arguments, vmstate="#block1"),
+    )
+    assert run("savevm new", *jobs, first=[MAY], drives=[HD, other]) == ["+ OK savevm completed"]
+
+
+@pytest.mark.parametrize("verb", ["savevm", "loadvm", "delvm"])
+def test_a_tag_that_is_the_number_of_another(verb: str) -> None:
+    drives = [drive("hd0", "#block1", n1="2", n2="b")]
+    assert run(f"{verb} 2", drives=drives) == ["- ERR '2' is the number of another snapshot, too"]
+
+
+def test_one_after_the_other() -> None:
+    machine = Machine(*job("snapshot-load", tag="first", vmstate="#block1"))
+    machine.says("loadvm first")
+    taken = machine.upstream.snapshots.acquire()
+    assert not taken.called
+    machine.concludes()
+    assert taken.called
+
+
+def test_a_job_whose_end_was_not_heard_is_asked_for() -> None:
+    state = {"id": JOB, "status": "concluded"}
+    running = {"id": JOB, "status": "running"}
+    machine = Machine(
+        ("snapshot-load", {"job-id": JOB, "devices": ["#block1"], "tag": "first",
+                           "vmstate": "#block1"}, {}),
+        ("query-jobs", None, [running]),
+        ("query-jobs", None, [state, {"id": "txqmp-old", "status": "concluded"}]),
+        ("job-dismiss", {"id": JOB}, {}),
+        ("job-dismiss", {"id": "txqmp-old"}, {}),
+    )  # fmt: skip
+    machine.says("loadvm first")
+    for _ in range(2):
+        machine.upstream.waiting[-1][1].errback(EventTimeout("JOB_STATUS_CHANGE", 30))
+    assert machine.has_kept_to_the_script()
 
 
 def test_savevm_does_not_save_over_what_it_could_not_delete() -> None:
     deleting = job("snapshot-delete", tag="first", error="it is in use")
-    assert run("savevm first", deleting) == ["- ERR it is in use"]
+    assert run("savevm first", deleting, first=[MAY]) == ["- ERR it is in use"]
 
 
 @pytest.mark.parametrize("name", ["first", "1"])
@@ -183,7 +238,7 @@ def test_a_client_that_leaves_as_the_job_begins_does_not_end_it() -> None:
 def test_a_client_that_leaves_while_one_is_replaced_does_not_lose_it() -> None:
     deleting = job("snapshot-delete", tag="first")
     saving = job("snapshot-save", tag="first", vmstate="#block1")
-    machine = Machine(*deleting, *saving)
+    machine = Machine(MAY, *deleting, *saving)
     machine.says("savevm first")
     machine.hangs_up()
     machine.concludes()

@@ -100,10 +100,10 @@ GOOD: list[tuple[str, list[Exchange], list[str]]] = [
         failing(netdev("user", "user.0"), no("Duplicate ID 'user.0' for netdev")),
         netdev("user", "user.1"), port("user.1")], []),
     ("host_net_remove 0 u", [
-        ("netdev_del", {"id": "u-port"}, {}), ("netdev_del", {"id": "u"}, {})], []),
+        ("netdev_del", {"id": "u"}, {}), ("netdev_del", {"id": "u-port"}, {})], []),
     ("host_net_remove 0 u", [
-        ("netdev_del", {"id": "u-port"}, not_found("u-port")),
-        ("netdev_del", {"id": "u"}, {})], []),
+        ("netdev_del", {"id": "u"}, {}),
+        ("netdev_del", {"id": "u-port"}, not_found("u-port"))], []),
     ("hostfwd_add tcp::1-:2", [human("hostfwd_add tcp::1-:2")], []),
     ("hostfwd_add u tcp::1-:2", [human("hostfwd_add u tcp::1-:2")], []),
     ("hostfwd_add 0 u tcp::1-:2", [human("hostfwd_add u tcp::1-:2")], []),
@@ -162,9 +162,9 @@ BAD: list[tuple[str, list[Exchange], str]] = [
         netdev("user", "u"), failing(port("u"), no("no hub")), ("netdev_del", {"id": "u"}, {})],
      "no hub"),
     ("host_net_remove 0 u", [
-        ("netdev_del", {"id": "u-port"}, not_found("u-port")),
         ("netdev_del", {"id": "u"}, not_found("u"))], "can't find device u"),
-    ("host_net_remove 0 u", [("netdev_del", {"id": "u-port"}, no("monitor is gone"))],
+    ("host_net_add user type=tap", [], "unknown option 'type'"),
+    ("host_net_remove 0 u", [("netdev_del", {"id": "u"}, no("monitor is gone"))],
      "monitor is gone"),
     ("host_net_remove u", [], "host_net_remove: integer expected, not 'u'"),
     ("hostfwd_add u tcp::1-:2",

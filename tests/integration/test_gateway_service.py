@@ -122,6 +122,41 @@ async def test_the_journal_links_what_was_asked_with_what_it_became(
     assert len(story) == 4
 
 
+async def test_the_journal_is_whole_when_the_gateway_is_stopped(
+    programs: Programs, folder: Path
+) -> None:
+    _, daemon = await start(programs)
+    client = connect(folder)
+    client.say("info status")
+    await daemon.terminate()
+    assert client.line() == ""
+    client.close()
+    journal = records(folder / "j.jsonl")
+    assert [r.kind for r in journal].count(Kind.CLOSED) == 2
+    assert not [r for r in journal if r.kind is Kind.GAP]
+
+
+async def test_a_line_that_is_too_long_has_its_answer_in_the_journal(
+    programs: Programs, folder: Path
+) -> None:
+    _, daemon = await start(programs)
+    client = connect(folder)
+    client.send("y" * 5000 + "\r\neject x\r\ninfo status")
+    answers = [client.answer().completion for _ in range(3)]
+    assert answers[0] == "- BAD line too long"
+    client.close()
+    await daemon.terminate()
+    replies = (Kind.SUCCESS, Kind.FAILURE, Kind.REJECTION)
+    told = [
+        (r.fields["command"], r.kind)
+        for r in records(folder / "j.jsonl")
+        if r.dialect == "text" and r.kind in replies
+    ]
+    assert told == [
+        ("y" * 5000, Kind.REJECTION), ("eject", Kind.FAILURE), ("info", Kind.SUCCESS),
+    ]  # fmt: skip
+
+
 async def test_a_monitor_that_dies_and_comes_back(programs: Programs, folder: Path) -> None:
     qemu, daemon = await start(programs)
     client = connect(folder)

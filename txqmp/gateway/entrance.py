@@ -102,9 +102,11 @@ class Guest(Protocol):
         """The client is gone."""
         self._stop_timer()
         self._end.closed()
-        self._entrance.left(self)
-        if self._inner is not None:
-            self._inner.connectionLost(reason)
+        try:
+            if self._inner is not None:
+                self._inner.connectionLost(reason)
+        finally:
+            self._entrance.left(self)
 
 
 class Entrance(Factory):

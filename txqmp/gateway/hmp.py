@@ -16,7 +16,10 @@ from txqmp.gateway.call import Call
 _UNKNOWN = re.compile(r"unknown command: '")
 _UNAVAILABLE = re.compile(r"""Command ['"].*['"] (?:is )?not available""")
 _PRINTS_ANYTHING = frozenset(["x", "xp", "help", "?"])
-_HOSTFWD = r"unrecognized netdev id|invalid |host forwarding rule .* not found"
+_HOSTFWD = (
+    r"unrecognized netdev id|[Ii]nvalid |Could not set up |user mode network stack not in use"
+    r"|host forwarding rule .* not found"
+)
 _FAILURES = {
     "commit": r"Device '.*' not found|'commit' error for|Device '.*' is ",
     "cpu": r"invalid CPU index",
@@ -26,6 +29,7 @@ _FAILURES = {
     "logfile": r"Error opening logfile ",
     "log": r"Error opening logfile ",
     "drive_add": r"(?!OK)",
+    "drive_del": r"Device '.*' not found",
     "hostfwd_add": _HOSTFWD,
     "hostfwd_remove": _HOSTFWD,
     "mce": r"Invalid |.* not allowed|.* disabled",
@@ -34,7 +38,9 @@ _FAILURES = {
     "o": r"invalid ",
 }
 """Rule 5: how a command says that it failed, where it says so without a mark."""
-_ANY_FAILURE = re.compile(r"terminal does not support password prompting")
+_ANY_FAILURE = re.compile(
+    r"terminal does not support password prompting|No CPU available$|Can not dump without CPU$"
+)
 _VERB = re.compile(r"info\s+[^\s/]+|[^\s/]*", re.IGNORECASE)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from txqmp.errors import CommandFailed
 from txqmp.gateway.call import CPU, Call, Handler, in_words_of_2009
 from txqmp.gateway.info import NO_BALLOON, check_cpu
+from txqmp.gateway.upstream import NoAnswer
 
 KEYS = {"<": "less", "altgr": "alt_r", "altgr_r": "alt_r"}
 """Names of keys that have another name today."""
@@ -21,8 +22,10 @@ _NUMBER = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([a-zA-Z]*)", re.ASCII)
 _SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _TIMES = {"": 1000.0, "s": 1000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 _NO_CPU = ("expects a CPU number", "Invalid CPU index")
-_DISPLAY = re.compile(r"([^\s,]*):([0-9]{1,5})", re.ASCII)
+_DISPLAY = re.compile(r"(?:\[([^\]\s]+)\]|([^\s,:\[\]]*)):([0-9]{1,5})", re.ASCII)
+_KEY_CODE = re.compile(r"0x[0-9a-fA-F]{1,2}")
 _VNC_PORT = 5900
+_LAST_PORT = 65535
 
 
 def sending(command: str, **arguments: Any) -> Handler:
@@ -54,8 +57,13 @@ def _amount(text: str, units: Mapping[str, float]) -> float:
 
 
 async def quit_machine(call: Call) -> None:
-    """``quit`` (rule 18)"""
-    await call.ask("quit")
+    """``quit`` (rule 18): that the monitor is gone before it says so is a success"""
+    was_there = call.upstream.ready
+    try:
+        await call.ask("quit")
+    except NoAnswer:
+        if call.upstream.ready or not was_there:
+            raise
     call.request.close()
 
 
@@ -103,10 +111,15 @@ async def _change_vnc(call: Call, target: str, password: str | None) -> None:
         with in_words_of_2009(("GenericError", "could not set VNC server password")):
             await call.ask("change-vnc-password", {"password": password})
         return
+    path = target.removeprefix("unix:")
     match = _DISPLAY.fullmatch(target)
-    if match is None:
+    port = _VNC_PORT + int(match[3]) if match else 0
+    if path != target and path:
+        address = {"type": "unix", "path": path}
+    elif match is not None and port <= _LAST_PORT:
+        address = {"type": "inet", "host": match[1] or match[2], "port": str(port)}
+    else:
         raise CommandFailed(f"could not start VNC server on {target}")
-    address = {"type": "inet", "host": match[1], "port": str(_VNC_PORT + int(match[2]))}
     await call.ask("display-update", {"type": "vnc", "addresses": [address]})
 
 
@@ -195,10 +208,9 @@ async def sendkey(call: Call, keys: str, hold: int | None) -> None:
 
 def _key(name: str) -> dict[str, Any]:
     if name.startswith("0x"):
-        try:
-            return {"type": "number", "data": int(name, 16)}
-        except ValueError:
-            raise CommandFailed(f"unknown key: '{name}'") from None
+        if not _KEY_CODE.fullmatch(name):
+            raise CommandFailed(f"unknown key: '{name}'")
+        return {"type": "number", "data": int(name, 16)}
     return {"type": "qcode", "data": KEYS.get(name, name)}
 
 
@@ -217,16 +229,23 @@ async def nmi(call: Call, index: int) -> None:
     await call.ask("inject-nmi")
 
 
+def _signed(address: int) -> int:
+    # What goes beyond is sent as the negative number of the same 64 bits.
+    return address - (1 << 64) if address >= 1 << 63 else address
+
+
 async def memsave(call: Call, address: int, size: int, filename: str) -> None:
     """``memsave addr size file``: as the chosen CPU sees it"""
     with in_words_of_2009(_NO_CPU):
-        arguments = call.for_cpu({"val": address, "size": size, "filename": filename})
+        place = {"val": _signed(address), "size": size, "filename": filename}
+        arguments = call.for_cpu(place)
         await call.ask("memsave", arguments)
 
 
 async def pmemsave(call: Call, address: int, size: int, filename: str) -> None:
     """``pmemsave addr size file``"""
-    await call.ask("pmemsave", {"val": address, "size": size, "filename": filename})
+    arguments = {"val": _signed(address), "size": size, "filename": filename}
+    await call.ask("pmemsave", arguments)
 
 
 async def watchdog_action(call: Call, action: str) -> None:

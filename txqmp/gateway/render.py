@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from txqmp.text import listing
@@ -16,6 +17,7 @@ _PCI_BRIDGE = 0x0604
 _MIGRATION = {"none": None, "completed": "completed", "failed": "failed", "cancelled": "cancelled"}
 _COUNTERS = ("rd_bytes", "wr_bytes", "rd_operations", "wr_operations")
 _HUB_PORT = re.compile(r"^[^:]*: (?=.*?: index=\d)")
+_QUEUE = re.compile(r": index=[1-9]")
 _NET_CLIENT = re.compile(r"(.+?): index=\d+,type=([^,]*),?(.*)")
 _COUNTER = re.compile(r"\b(?:RIP|EIP|PC|R15|pc|NIP|PSW|epc)\s*[=:]?\s*(?:0x)?([0-9a-fA-F]{8,16})\b")
 _CODE_SEGMENT = re.compile(r"^CS =[0-9a-f]{4} ([0-9a-f]{8,16}) ", re.MULTILINE)
@@ -164,7 +166,6 @@ def snapshots(value: Sequence[Mapping[str, Any]]) -> list[str]:
             each["vm-clock-sec"] + each["vm-clock-nsec"] / 1e9,
         )
         for each in (saved_states(drives[0]) if drives else ())
-        if each["vm-state-size"]
     ]
     return listing.snapshots([drive_name(drive) for drive in drives], states)
 
@@ -215,19 +216,21 @@ def network(printed: str) -> list[str]:
     pairs: list[list[str]] = []
     group: list[str] = []
     for line in printed.splitlines():
+        if not line.strip() or line == "filters:" or line.startswith("  ") or _QUEUE.search(line):
+            # Filters, and the further queues of a card, were not known in 2009.
+            continue
         head = re.fullmatch(r"hub (\d+)", line)
         if head:
             group = hubs.setdefault(int(head[1]), [])
         elif line.startswith(" \\ "):
             # Behind a hub's port stands what it is joined to.
             group.append(_member(_HUB_PORT.sub("", line.removeprefix(" \\ "))))
-        elif line.startswith("  - "):
-            group.append(_member(line.removeprefix("  - ")))
-        elif line.strip() and line != "filters:":
+        else:
             group = [_member(line)]
             pairs.append(group)
+    hubs = {number: members for number, members in hubs.items() if members}
     others = [member for pair in pairs if len(pair) == 1 for member in pair]
-    free = (number for number in range(len(hubs) + len(pairs)) if number not in hubs)
+    free = (number for number in count() if number not in hubs)
     joined = [(next(free), pair) for pair in pairs if len(pair) > 1]
     return listing.network(sorted([*hubs.items(), *joined]), others)
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from zope.interface import implementer
 
-from txqmp.gateway.call import Call
+from txqmp.gateway.call import CPU, Call
 from txqmp.gateway.events import data_text
 from txqmp.gateway.links import Links
 from txqmp.gateway.table import GatewayTable
@@ -69,7 +69,9 @@ class GatewayFactory(TextServerFactory):
         self.broadcast(from_json(event.name), data)
 
     def monitor_lost(self) -> None:
-        """It is gone."""
+        """It is gone, and with it the CPUs that clients chose."""
+        for connection in self.connections:
+            connection.memory.pop(CPU, None)
         if self._on_loss == "close":
             self.close_connections()
 

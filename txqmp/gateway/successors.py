@@ -26,6 +26,7 @@ _USB_HOST = re.compile(r"(\d+)\.(\d+)")
 _USB_IDS = re.compile(r"([0-9a-fA-F]{1,4}):([0-9a-fA-F]{1,4})")
 _USB_DEVICE = re.compile(r"^  Device (\d+\.\d+), .*?(?:, ID: (.*))?$", re.MULTILINE)
 _PCI_ADDRESS = re.compile(r"(?:(?:([0-9a-fA-F]+):)?([0-9a-fA-F]+):)?([0-9a-fA-F]+)(?:\.0)?")
+_TAG = "pci_addr="
 _CARDS = {"virtio": "virtio-net-pci"}
 _NET_KINDS = ("tap", "user", "socket", "vde")
 _NET_FLAGS = ("restrict", "ipv4", "ipv6", "vnet_hdr", "vhost", "vhostforce")
@@ -100,7 +101,7 @@ async def _remove(call: Call, name: str, address: str) -> None:
 async def pci_add(call: Call, address: str, kind: str, options: str | None) -> list[str]:
     """``pci_add auto|slot nic|storage options``: ``device_add``, and what it wants before"""
     settings = properties(options) if options else {}
-    arguments = {} if address == "auto" else {"addr": f"0x{_slot(address):x}"}
+    arguments = {} if address.removeprefix(_TAG) == "auto" else {"addr": f"0x{_slot(address):x}"}
     if kind == "nic":
         added = await _add_card(call, arguments, settings)
     elif kind == "storage":
@@ -183,7 +184,7 @@ async def pci_del(call: Call, address: str) -> None:
 
 
 def _slot(address: str) -> int:
-    match = _PCI_ADDRESS.fullmatch(address)
+    match = _PCI_ADDRESS.fullmatch(address.removeprefix(_TAG))
     if match is None:
         raise CommandFailed(f"invalid pci address {address}")
     if int(match[1] or "0", 16) or int(match[2] or "0", 16):
@@ -218,6 +219,8 @@ async def host_net_add(call: Call, kind: str, options: str | None) -> None:
     arguments: dict[str, Any] = {"type": kind}
     hub, name = 0, None
     for key, value in pairs(options, "") if options else ():
+        if key in ("type", "id"):
+            raise CommandFailed(f"unknown option '{key}'")
         if key == "vlan":
             hub = _vlan(value)
         elif key == "name":
@@ -259,14 +262,14 @@ def _typed(key: str, value: str) -> Any:
 
 @to_its_end
 async def host_net_remove(call: Call, vlan: int, name: str) -> None:
-    """``host_net_remove vlan_id name``: ``netdev_del``, of its place on the hub first"""
+    """``host_net_remove vlan_id name``: ``netdev_del``, and then of its place on a hub"""
+    with in_words_of_2009(("DeviceNotFound", f"can't find device {name}")):
+        await call.ask("netdev_del", {"id": name})
     try:
         await call.ask("netdev_del", {"id": f"{name}-port"})
     except CommandFailed as error:
         if error.error_class != "DeviceNotFound":
             raise
-    with in_words_of_2009(("DeviceNotFound", f"can't find device {name}")):
-        await call.ask("netdev_del", {"id": name})
 
 
 async def hostfwd_add(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, DeferredLock, fail
 from twisted.internet.interfaces import IStreamClientEndpoint
 from zope.interface import Interface
 
@@ -15,7 +15,6 @@ from txqmp.errors import (
     CommandInterrupted,
     CommandTimeout,
     ConnectionUnusable,
-    EventTimeout,
     InvalidCommand,
     QueueFull,
 )
@@ -55,6 +54,7 @@ class Upstream(KeptMonitor):
 
     :ivar listener: an :class:`IUpstreamListener`, to be set before the service starts.
     :ivar reason: why there is no connection, while there is none.
+    :ivar snapshots: held by whoever makes or takes snapshots.
     :param links: numbers the commands.
     :param hmp_timeout: seconds for the reply to a ``human-monitor-command``.
     :param settings: see :class:`~txqmp.proxy.kept.KeptMonitor`.
@@ -79,6 +79,7 @@ class Upstream(KeptMonitor):
         self._client: JSONClient | None = None
         self._known: set[str] | None = None
         self._spoke_json = False
+        self.snapshots = DeferredLock()
         self._when_known: OneShotObserver[str] = OneShotObserver()
 
     def when_known(self) -> Deferred[str]:
@@ -160,19 +161,24 @@ class Upstream(KeptMonitor):
         self._links.of_json(key)
         raise NoAnswer(problem)
 
-    def wait_for_event(self, wanted: Callable[[Event], bool]) -> Deferred[Any]:
+    def wait_for_event(
+        self, wanted: Callable[[Event], bool], timeout: float | None = None
+    ) -> Deferred[Any]:
         """
         Wait for an event of the monitor.
 
-        :returns: fails with :class:`NoAnswer` if the monitor is gone before.
+        :param timeout: seconds; None: for ever.
+
+        :returns: fails with :class:`~txqmp.EventTimeout`, or with :class:`NoAnswer` if the
+            monitor is gone before.
         """
         client = self._client
         if client is None:
             return fail(NoAnswer(GONE))
-        waiting: Deferred[Any] = client.wait_for_event(wanted)
+        waiting: Deferred[Any] = client.wait_for_event(wanted, timeout)
 
         def gone(failure: Any) -> None:
-            failure.trap(ConnectionUnusable, EventTimeout)
+            failure.trap(ConnectionUnusable)
             raise NoAnswer(f"{GONE}: what became of the command is unknown")
 
         return waiting.addErrback(gone)
