@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "txqmp"
 FLOORS = [
-    {"errors"},
+    {"errors", "codec"},
     {"journal"},
     {"monitor"},
     {"text", "jsonqmp"},

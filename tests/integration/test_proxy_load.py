@@ -14,7 +14,7 @@ from twisted.internet.protocol import Factory, Protocol
 
 from tests.integration.programs import Program, Programs, eventually, records
 from txqmp.journal.record import Kind
-from txqmp.service.proxy import allow_open_files
+from txqmp.service.port import allow_open_files
 from txqmp.text.client import TextClient, TextClientFactory
 
 MEGABYTE = 1_000_000

@@ -145,7 +145,7 @@ async def test_a_long_answer_waits_for_a_slow_client() -> None:
     for _ in range(8):
         client.sendLine(b"info network")
     await turns(50)
-    assert server.state is State.BUSY
+    assert server.paused
     client.transport.resumeProducing()
     heard = await client.hear(8 * 65)
     assert heard[-1] == "+ OK info network completed"

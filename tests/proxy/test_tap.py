@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from txqmp.journal.record import Direction, Kind, Record, encode
+from txqmp.journal.redact import redact
 from txqmp.proxy import tap as tap_module
 from txqmp.proxy.relay import ITap
 from txqmp.proxy.tap import Tap
@@ -24,14 +25,15 @@ class Turns(Clock):
     """As in a reactor, what is asked for now is done in the next turn: a turn is a second."""
 
     def callLater(self, when: float, what: Any, *args: Any, **kwargs: Any) -> Any:
-        assert when == 0
+        if when:
+            return super().callLater(when, what, *args, **kwargs)
         return super().callLater(1, what, *args, **kwargs)
 
 
 class Tapped:
     """A tap, the time of day, and the records that it made."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, link: Any = None) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, link: Any = None, **settings: Any) -> None:
         self.now = 1000.0
         monkeypatch.setattr(tap_module, "time", lambda: self.now)
         monkeypatch.setattr(tap_module, "monotonic", lambda: self.now - 900)
@@ -45,6 +47,7 @@ class Tapped:
             peer={"path": "/s"},
             upstream="unix:/m",
             link=link,
+            **settings,
         )
 
     def turn(self) -> None:
@@ -95,14 +98,25 @@ def test_the_first_and_the_last_record(tapped: Tapped) -> None:
     }
 
 
-def test_decoding_waits_for_two_turns(tapped: Tapped) -> None:
+def test_decoding_waits_for_the_next_turn(tapped: Tapped) -> None:
     tapped.tap.to_client(TEXT)
-    tapped.turn()
     assert tapped.records == []
     tapped.tap.to_monitor(b"stop\r\n")
+    assert len(tapped.clock.getDelayedCalls()) == 1
     tapped.turn()
     assert tapped.kinds == [Kind.GREETING, Kind.COMMAND]
     assert tapped.clock.getDelayedCalls() == []
+
+
+def test_what_is_heard_in_one_turn_is_recorded_at_once(tapped: Tapped) -> None:
+    batches: list[int] = []
+    tapped.tap._record = lambda records: batches.append(len(records))
+    tapped.tap.to_client(TEXT)
+    for _ in range(3):
+        tapped.tap.to_monitor(b"stop\r\n")
+        tapped.tap.to_client(b"+ OK stop completed\r\n")
+    tapped.turn()
+    assert batches == [7]
 
 
 def test_a_record_has_its_place_in_the_conversation(tapped: Tapped) -> None:
@@ -345,3 +359,66 @@ def test_each_line_that_wants_an_answer_asks_once(monkeypatch: pytest.MonkeyPatc
     tapped.turns()
     assert len(asked) == 4
     assert (asked[0], asked[-1]) == ("stop", "cont")
+
+
+# Waiting for more.
+
+
+def test_what_is_heard_is_held_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    tapped = Tapped(monkeypatch, hold=5)
+    tapped.tap.to_client(TEXT)
+    tapped.clock.advance(4)
+    tapped.tap.to_monitor(b"stop\r\n")
+    assert tapped.records == []
+    tapped.clock.advance(1)
+    assert tapped.kinds == [Kind.GREETING, Kind.COMMAND]
+    assert tapped.clock.getDelayedCalls() == []
+
+
+def test_not_while_64_kib_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    tapped = Tapped(monkeypatch, hold=5)
+    tapped.tap.to_client(TEXT)
+    tapped.tap.to_client(b"= " + b"x" * 40_000 + b"\r\n")
+    tapped.clock.advance(0)
+    assert tapped.records == []
+    tapped.tap.to_client(b"= " + b"x" * 40_000 + b"\r\n")
+    assert tapped.records == []
+    tapped.clock.advance(0)
+    assert tapped.kinds == [Kind.GREETING, Kind.OUTPUT, Kind.OUTPUT]
+    tapped.tap.to_monitor(b"stop\r\n")
+    tapped.clock.advance(4)
+    assert len(tapped.records) == 3
+
+
+def test_what_is_held_is_decoded_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    tapped = Tapped(monkeypatch, hold=5)
+    tapped.tap.to_client(TEXT)
+    tapped.close()
+    assert tapped.kinds == [Kind.GREETING, Kind.CLOSED]
+
+
+# Nothing is decoded.
+
+
+def test_reads_are_recorded_as_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    tapped = Tapped(monkeypatch, decode=False)
+    tapped.tap.opened()
+    tapped.tap.to_client(TEXT[:10])
+    tapped.tap.to_client(TEXT[10:] + b"= x\r\n")
+    tapped.tap.to_monitor(b"sto")
+    tapped.turn()
+    tapped.close()
+    assert tapped.kinds == [Kind.OPENED, *[Kind.UNDECODED] * 3, Kind.CLOSED]
+    assert [r.raw for r in tapped.records[1:4]] == [TEXT[:10], TEXT[10:] + b"= x\r\n", b"sto"]
+    assert {r.dialect for r in tapped.records} == {None}
+    assert tapped.records[1].fields == {"problem": "not decoded: recorded as it came"}
+
+
+def test_a_read_that_is_not_decoded_and_mentions_a_password_is_hidden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tapped = Tapped(monkeypatch, decode=False)
+    tapped.tap.to_monitor(b"stop\r\n")
+    tapped.tap.to_monitor(b"set_password vnc hunter2\r\n")
+    tapped.turn()
+    assert [redact(r).raw for r in tapped.records] == [b"stop\r\n", b"[redacted 26 bytes]"]

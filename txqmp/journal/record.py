@@ -7,6 +7,7 @@ One record of a journal, and the line it is written as (``docs/journal.rst`` is 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -14,6 +15,7 @@ from functools import lru_cache
 from time import gmtime
 from typing import Any, Literal
 
+from txqmp.codec import dumps
 from txqmp.errors import JournalError
 
 SCHEMA = 1
@@ -45,7 +47,7 @@ class Direction(StrEnum):
     TO_CLIENT = "to-client"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Record:
     """
     One message between a client and a monitor, or one turn in the life of their connection.
@@ -55,10 +57,10 @@ class Record:
     :ivar monitor: the name of the monitor.
     :ivar connection: the number of the connection within the run.
     :ivar seq: the number of the record within its connection, from 1.
+    :ivar kind: what the record tells of.
     :ivar peer: who the client is: an address and a port, or a path and its user.
     :ivar direction: which way the message went; None if nothing went anywhere.
     :ivar dialect: the protocol spoken; None if it is not known or does not matter.
-    :ivar kind: what the record tells of.
     :ivar fields: the decoded message: JSON values.
     :ivar raw: the exact bytes, line end included.
     :ivar sensitive: the reply of a command that asked for a secret; never written.
@@ -70,10 +72,10 @@ class Record:
     monitor: str
     connection: int
     seq: int
+    kind: Kind
     peer: dict[str, Any] | None = None
     direction: Direction | None = None
     dialect: Dialect | None = None
-    kind: Kind
     fields: dict[str, Any] = field(default_factory=dict)
     raw: bytes | None = None
     sensitive: bool = False
@@ -99,7 +101,79 @@ _ENVELOPE = frozenset(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _END_OF_YEAR_9999 = 253_402_300_799
-_encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
+_quoted = json.encoder.encode_basestring_ascii
+
+
+class Encoder:
+    """
+    Writes records as lines, and keeps what the next one will share with the last.
+
+    A peer that it has seen must not be changed.
+    """
+
+    def __init__(self) -> None:
+        self._time = self._mono = math.nan
+        self._second = math.nan
+        self._second_text = self._stamp = ""
+        self._run = self._monitor = self._place = ""
+        self._connection: int | None = None
+        self._peer: dict[str, Any] | None = None
+        self._peer_text = ""
+
+    def line(self, record: Record, told: str, said: str) -> bytes:
+        """
+        Write a record as one line of ASCII JSON, line end included.
+
+        :param told: what :func:`tell` gives for its fields.
+        :param said: what :func:`say` gives for its raw bytes.
+        :raises ValueError: if a time is out of range.
+        """
+        if record.time is not self._time or record.mono is not self._mono:
+            self._keep_stamp(record)
+        if record.peer is not self._peer:
+            self._keep_peer(record.peer)
+        if (
+            record.connection is not self._connection
+            or record.monitor is not self._monitor
+            or record.run is not self._run
+        ):
+            self._keep_place(record)
+        manner = _manner(record.direction, record.dialect, record.kind)
+        line = f"{self._stamp}{self._place}{record.seq}{self._peer_text}{manner}{told}{said}}}\n"
+        return line.encode("ascii")
+
+    def _keep_stamp(self, record: Record) -> None:
+        if not math.isfinite(record.mono):
+            raise ValueError("the monotonic time is not JSON compliant")
+        since = record.time - self._second
+        if 0 <= since < 0.999999:
+            time = f"{self._second_text}{f'{since:.6f}'[1:]}"
+        else:
+            time = iso_time(record.time)[:-1]
+            self._second = math.floor(record.time)
+            self._second_text = iso_time(self._second)[:-8]
+        mono = f"{record.mono:.6f}".rstrip("0")
+        if mono.endswith("."):
+            mono += "0"
+        self._stamp = f'{{"v":{SCHEMA},"time":"{time}Z","mono":{mono}'
+        self._time, self._mono = record.time, record.mono
+
+    def _keep_peer(self, peer: dict[str, Any] | None) -> None:
+        self._peer_text = "" if peer is None else f',"peer":{dumps(peer).decode("ascii")}'
+        self._peer = peer
+
+    def _keep_place(self, record: Record) -> None:
+        self._place = (
+            f',"run":{_quoted(record.run)},"monitor":{_quoted(record.monitor)},'
+            f'"connection":{record.connection},"seq":'
+        )
+        self._run, self._monitor, self._connection = record.run, record.monitor, record.connection
+
+
+@lru_cache(maxsize=64)
+def _manner(direction: Direction | None, dialect: Dialect | None, kind: Kind) -> str:
+    parts = {"direction": direction, "dialect": dialect, "kind": kind}
+    return "".join(f",{_quoted(key)}:{_quoted(part)}" for key, part in parts.items() if part)
 
 
 def encode(record: Record) -> bytes:
@@ -111,28 +185,29 @@ def encode(record: Record) -> bytes:
     :raises TypeError: if a field holds what JSON cannot.
     :raises RecursionError: if the fields are nested too deeply.
     """
-    line: dict[str, Any] = {
-        "v": SCHEMA,
-        "time": iso_time(record.time),
-        "mono": round(record.mono, 6),
-        "run": record.run,
-        "monitor": record.monitor,
-        "connection": record.connection,
-        "seq": record.seq,
-    }
-    if record.peer is not None:
-        line["peer"] = record.peer
-    if record.direction is not None:
-        line["direction"] = record.direction
-    if record.dialect is not None:
-        line["dialect"] = record.dialect
-    line["kind"] = record.kind
-    if not _ENVELOPE.isdisjoint(record.fields):
-        raise JournalError(f"not names for a field: {sorted(_ENVELOPE & record.fields.keys())}")
-    line.update(record.fields)
-    if record.raw is not None:
-        line["raw"] = record.raw.decode("latin-1")
-    return _encoder.encode(line).encode("ascii") + b"\n"
+    return Encoder().line(record, tell(record.fields), say(record.raw))
+
+
+def tell(fields: dict[str, Any], data: bytes | None = None) -> str:
+    """
+    Write the fields of a record, as they stand in its line.
+
+    :param data: their JSON, where it is known.
+    :raises JournalError: if a field has the name of a part of the envelope.
+    :raises ValueError: if a field holds what JSON cannot.
+    :raises TypeError: if a field holds what JSON cannot.
+    :raises RecursionError: if they are nested too deeply.
+    """
+    if not _ENVELOPE.isdisjoint(fields):
+        raise JournalError(f"not names for a field: {sorted(_ENVELOPE & fields.keys())}")
+    if data is None:
+        data = dumps(fields)
+    return f",{data[1:-1].decode('ascii')}" if fields else ""
+
+
+def say(raw: bytes | None) -> str:
+    """Write the raw bytes of a record, as they stand in its line."""
+    return "" if raw is None else f',"raw":{_quoted(raw.decode("latin-1"))}'
 
 
 def decode(line: bytes) -> Record:

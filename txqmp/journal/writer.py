@@ -11,16 +11,16 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from txqmp.errors import JournalError
 from txqmp.journal.file import JournalFile
+from txqmp.journal.lines import Liner
 from txqmp.journal.record import Kind, Record, encode, iso_time
-from txqmp.journal.redact import redact as redacted
 
 __all__ = ["Journal", "JournalFile"]
 
@@ -28,6 +28,11 @@ _log = Logger()
 
 _CHUNK = 64 * 1024
 """Bytes handed to the file at once, where more waits."""
+_PAUSE = 0.01
+"""
+Seconds before records go to a worker: what comes meanwhile goes with them. To wake it, and the
+reactor when it is done, costs more than a dozen records.
+"""
 
 
 @dataclass(slots=True)
@@ -93,12 +98,15 @@ class Journal:
         from_thread: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self.run = secrets.token_hex(4)
+        # A pause of the reactor's, and none where there may be no reactor.
+        self._call_later = _call_later if in_thread is None else None
+        self._pause: IDelayedCall | None = None
         self._in_thread = in_thread or _call_in_thread
         if from_thread is None:
             from_thread = _call_from_thread if in_thread is None else _call
         self._from_thread = from_thread
         self._file = JournalFile(path, rotate_bytes=rotate_bytes, keep=keep, log_in=from_thread)
-        self._redact = redact
+        self._liner = Liner(self.run, redact)
         self._chunk = min(_CHUNK, rotate_bytes or _CHUNK)
         self._max_backlog = max_backlog
         self._backlog = 0
@@ -136,7 +144,7 @@ class Journal:
         if self._state != "open":
             self._lose(len(records), "the journal is not open")
             return
-        lines = [line for line in map(self._line, records) if line is not None]
+        lines = self._liner.lines(records)
         if len(lines) < len(records):
             self._lose(len(records) - len(lines), "the record cannot be written as JSON")
         data = b"".join(lines)
@@ -160,21 +168,10 @@ class Journal:
         waiting: Deferred[None] = Deferred()
         self._waiting.append(waiting)
         self._start()
+        if self._pause is not None:
+            self._pause.cancel()
+            self._begin()
         return waiting
-
-    def _line(self, record: Record) -> bytes | None:
-        try:
-            record.run = self.run
-            if self._redact:
-                record = redacted(record)
-            try:
-                return encode(record)
-            except (JournalError, ValueError, TypeError, RecursionError) as error:
-                # A peer must not be able to keep what it says out of the journal.
-                problem = f"the decoded fields cannot be written: {error}"
-                return encode(replace(record, fields={"problem": problem}))
-        except Exception:
-            return None
 
     def _lose(self, count: int, problem: str) -> None:
         self._count_lost(count, problem)
@@ -196,12 +193,19 @@ class Journal:
         self._losing += count
 
     def _start(self) -> None:
-        last = self._state == "closing"
-        if self._working or not (self._queue or last):
+        if self._working or not (self._queue or self._state == "closing"):
             return
+        self._working = True
+        if self._call_later is None or self._state == "closing":
+            self._begin()
+        else:
+            self._pause = self._call_later(_PAUSE, self._begin)
+
+    def _begin(self) -> None:
+        self._pause = None
+        last = self._state == "closing"
         entries, self._queue = self._queue, []
         work = partial(self._work, entries, last)
-        self._working = True
         try:
             self._in_thread(work)
         except Exception as error:
@@ -307,6 +311,12 @@ def _join(chunk: list[_Lines]) -> _Lines:
 
 def _call(function: Callable[[], None]) -> None:
     function()
+
+
+def _call_later(seconds: float, function: Callable[[], None]) -> IDelayedCall:
+    from twisted.internet import reactor
+
+    return reactor.callLater(seconds, function)
 
 
 def _call_in_thread(function: Callable[[], None]) -> None:

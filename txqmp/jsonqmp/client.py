@@ -184,6 +184,8 @@ class JSONClient(MonitorClient[Greeting, Event]):
 
     def _send(self, pending: Pending) -> None:
         if pending.number in self._descriptors:
+            # It travels with the next byte that is written.
+            self.flush()
             cast(IUNIXTransport, self.transport).sendFileDescriptor(
                 self._descriptors[pending.number]
             )

@@ -100,7 +100,7 @@ class JSONServer(MonitorServer):
         self.oob = "oob" in enable
 
     def _say(self, message: bytes) -> None:
-        self._write(message + b"\r\n")
+        self.write(message + b"\r\n")
 
     def send_event(self, event: bytes) -> None:
         """Send an event, unless the client has not negotiated yet."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -231,6 +231,7 @@ class MonitorClient(BoundedLineReceiver, Generic[_G, _E]):
         :returns: fires with the reason once the connection is over.
         """
         if self._over is None and self._connected:
+            self.flush()
             self._end.close(self.transport)
         return self.when_disconnected()
 
@@ -279,7 +280,7 @@ class MonitorClient(BoundedLineReceiver, Generic[_G, _E]):
             self._violated(BoundExceeded(problem, line))
 
     def _send(self, pending: Pending) -> None:
-        cast(ITransport, self.transport).write(pending.data)
+        self.write(pending.data)
 
     def _greeted(self, greeting: _G) -> None:
         if self._greeting_timer is not None:

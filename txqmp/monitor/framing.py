@@ -14,6 +14,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from twisted.protocols.basic import LineReceiver
 
+from txqmp.monitor.writing import GatheringWriter
+
 _CR = 13
 
 _TINY = 512
@@ -164,9 +166,9 @@ class _Pieces:
         return taken
 
 
-class BoundedLineReceiver(LineReceiver):
+class BoundedLineReceiver(GatheringWriter, LineReceiver):
     """
-    A ``LineReceiver`` that is linear in what it receives.
+    A ``LineReceiver`` that is linear in what it receives, and sends an answer at once.
 
     Lines end with CRLF or LF; both are stripped. Pausing, raw mode and
     ``clearLineBuffer`` work as documented for ``LineReceiver``. Once the transport is
@@ -179,6 +181,7 @@ class BoundedLineReceiver(LineReceiver):
     _splitter: LineSplitter | None = None
 
     def __init__(self) -> None:
+        super().__init__()
         # What is being delivered, and behind it what came or was held back meanwhile.
         self._coming: Iterator[bytes] = iter(())
         self._arrived: deque[bytes | Overlong] = deque()
@@ -211,7 +214,7 @@ class BoundedLineReceiver(LineReceiver):
             try:
                 self.lineReceived(data[: end - 1])
             finally:
-                self._busyReceiving = False
+                self._end_of_turn()
         else:
             lines = splitter.feed_crlf(data)
             if lines is None:
@@ -234,7 +237,11 @@ class BoundedLineReceiver(LineReceiver):
             self._hold_back()
             raise
         finally:
-            self._busyReceiving = False
+            self._end_of_turn()
+
+    def _end_of_turn(self) -> None:
+        self._busyReceiving = False
+        self.flush()
 
     def _make_splitter(self) -> LineSplitter:
         self._splitter = LineSplitter(self.MAX_LENGTH)
@@ -254,7 +261,7 @@ class BoundedLineReceiver(LineReceiver):
         try:
             self._deliver_arrived()
         finally:
-            self._busyReceiving = False
+            self._end_of_turn()
 
     def _deliver_arrived(self) -> None:
         """Deliver what has arrived, as far as it may be."""
@@ -310,6 +317,10 @@ class BoundedLineReceiver(LineReceiver):
         self._arrived.clear()
         return waiting + (self._splitter.clear() if self._splitter is not None else b"")
 
+    def sendLine(self, line: bytes) -> None:
+        """Write a line, and its end."""
+        self.write(line + self.delimiter)
+
     def overlongLineEnded(self) -> None:
         """Called at the end of a line for which ``lineLengthExceeded`` was."""
 
@@ -320,4 +331,5 @@ class BoundedLineReceiver(LineReceiver):
         :param line: what has come of it.
         """
         if self.transport is not None:
+            self.flush()
             self.transport.loseConnection()

@@ -186,6 +186,7 @@ class MonitorServer(BoundedLineReceiver):
         if not self._over:
             self._closing = True
             self._ahead.clear()
+            self.flush()
             self._end.close(self.transport)
 
     def readConnectionLost(self) -> None:
@@ -270,7 +271,7 @@ class MonitorServer(BoundedLineReceiver):
             self._dropped = 0
         if self._events:
             held, self._events = b"".join(self._events), deque()
-            self._write(held)
+            self.write(held)
         while self._writable and not self._blocked:
             self._writable.pop(0).callback(None)
         self._advance()
@@ -299,9 +300,6 @@ class MonitorServer(BoundedLineReceiver):
             self._writable.append(writable)
             await writable
 
-    def _write(self, data: bytes) -> None:
-        cast(ITCPTransport, self.transport).write(data)
-
     def send_event(self, event: bytes) -> None:
         """
         Send an event at once, or keep it for a client that does not read.
@@ -311,7 +309,7 @@ class MonitorServer(BoundedLineReceiver):
         if self._closing or self._over:
             return
         if not self._blocked:
-            self._write(event)
+            self.write(event)
         elif len(self._events) < self.factory.event_queue:
             self._events.append(event)
         elif self.factory.slow_client == "disconnect":

@@ -9,7 +9,8 @@ of all its messages are the bytes that went by.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from twisted.logger import Logger
@@ -34,6 +35,11 @@ while a message is read, which takes up to a quarter of a second for each MiB.
 
 MAX_UNANSWERED = 100_000
 """Commands kept to pair replies with. Beyond them no reply of the connection is paired."""
+
+# Monitors say little else than that a command was completed, and of few commands.
+_parse_completion = lru_cache(maxsize=256)(text_grammar.parse_server_line)
+_SHORT = 80
+"""Bytes in a line that may be remembered."""
 
 _UNHEEDED = (values.WHITE_SPACE, values.INCOMPLETE, values.SKIPPED)
 """The junk that a monitor does not answer."""
@@ -143,26 +149,31 @@ class _Decoder:
         self._splitters = {way: make_splitter(MAX_MESSAGE) for way in Direction}
         self._unanswered = Unanswered()
 
-    def feed(self, way: Direction, data: bytes) -> Iterator[tuple[Message, Slot | None]]:
+    def feed(self, way: Direction, data: bytes) -> list[tuple[Message, Slot | None]]:
         """
         Take a copy of what went by.
 
         :returns: each message that ends in it, with the command that it answers.
         """
-        for piece in self._splitters[way].feed(data):
-            yield self._read(way, piece)
+        return self._read(way, self._splitters[way].feed(data))
 
-    def _read(self, way: Direction, piece: Any) -> tuple[Message, Slot | None]:
-        raw = self._raw(piece)
-        try:
-            if way is Direction.TO_MONITOR:
-                return self._command(piece, raw), None
-            return self._reply(piece, raw)
-        except Exception:
-            # It must not happen. If it does the bytes are kept, and no reply's owner is guessed.
-            _log.failure("a message could not be decoded")
-            self._unanswered.lose_order()
-            return self._undecoded(way, "the decoder failed", raw), None
+    def _read(self, way: Direction, pieces: Iterable[Any]) -> list[tuple[Message, Slot | None]]:
+        from_client = way is Direction.TO_MONITOR
+        messages: list[tuple[Message, Slot | None]] = []
+        for piece in pieces:
+            raw = self._raw(piece)
+            try:
+                if from_client:
+                    messages.append((self._command(piece, raw), None))
+                else:
+                    messages.append(self._reply(piece, raw))
+            except Exception:
+                # It must not happen. If it does the bytes are kept, and no reply's owner is
+                # guessed.
+                _log.failure("a message could not be decoded")
+                self._unanswered.lose_order()
+                messages.append((self._undecoded(way, "the decoder failed", raw), None))
+        return messages
 
     def _undecoded(
         self, way: Direction, problem: str, raw: bytes, slot: Slot | None = None
@@ -235,7 +246,10 @@ class TextDecoder(_Decoder):
         if line and not self._greeted:
             return self._greeting(line, raw), None
         try:
-            message = text_grammar.parse_server_line(line)
+            if line[:1] == b"+" and len(line) <= _SHORT:
+                message = _parse_completion(line)
+            else:
+                message = text_grammar.parse_server_line(line)
         except ProtocolViolation as violation:
             self._doubt(line)
             return self._undecoded(way, violation.problem, raw), None
@@ -257,6 +271,10 @@ class TextDecoder(_Decoder):
     def _message(
         self, message: text_grammar.ServerMessage, raw: bytes
     ) -> tuple[Message, Slot | None]:
+        if isinstance(message, text_grammar.Output):
+            slot = self._unanswered.oldest()
+            sensitive = self._unanswered.is_sensitive(slot)
+            return Message(Kind.OUTPUT, {"text": message.text}, raw, None, sensitive), slot
         if isinstance(message, text_grammar.Event):
             fields = {"event": message.name}
             if message.data:
@@ -264,10 +282,6 @@ class TextDecoder(_Decoder):
             return Message(Kind.EVENT, fields, raw), None
         if isinstance(message, text_grammar.Unknown):
             return self._undecoded(Direction.TO_CLIENT, "not an event", raw), None
-        if isinstance(message, text_grammar.Output):
-            slot = self._unanswered.oldest()
-            sensitive = self._unanswered.is_sensitive(slot)
-            return Message(Kind.OUTPUT, {"text": message.text}, raw, None, sensitive), slot
         slot = self._unanswered.take()
         if isinstance(message, text_grammar.Success):
             return Message(Kind.SUCCESS, {"completed": message.command}, raw), slot
@@ -291,8 +305,8 @@ class JSONDecoder(_Decoder):
 
         :returns: what was said and not ended.
         """
-        for piece in self._splitters[way].finish():
-            yield self._read(way, piece)[0]
+        for message, _ in self._read(way, self._splitters[way].finish()):
+            yield message
 
     def _raw(self, piece: Value | Junk) -> bytes:
         return piece.raw
@@ -360,13 +374,16 @@ class UnknownDecoder:
 
     dialect: Dialect | None = None
 
-    def feed(self, way: Direction, data: bytes) -> Iterator[tuple[Message, Slot | None]]:
+    def __init__(self, problem: str = "unknown dialect") -> None:
+        self._problem = problem
+
+    def feed(self, way: Direction, data: bytes) -> list[tuple[Message, Slot | None]]:
         """
         Take a copy of what went by.
 
         :returns: the copy, undecoded.
         """
-        yield Message(Kind.UNDECODED, {"problem": "unknown dialect"}, data), None
+        return [(Message(Kind.UNDECODED, {"problem": self._problem}, data), None)]
 
     def finish(self, way: Direction) -> Iterator[Message]:
         """

@@ -7,6 +7,7 @@ What the two say is of no concern here: a tap gets a copy after it was passed on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ from zope.interface import Interface, implementer
 from txqmp.errors import GreetingTimeout
 from txqmp.monitor.closing import GracefulClose, abort
 from txqmp.monitor.observer import OneShotObserver
+from txqmp.monitor.writing import is_plain, write_at_once
 
 _log = Logger()
 
@@ -66,6 +68,7 @@ class Side(Protocol):
         self._conversation = conversation
         self._ended = False
         self._close = GracefulClose(conversation.clock)
+        self._pass_on: Callable[[bytes], object] = lambda data: None
         self.lost = False
         self.other: Side | None = None
 
@@ -82,12 +85,14 @@ class Side(Protocol):
     def join(self, other: Side) -> None:
         """Send what comes here to ``other``, as fast as it takes it."""
         self.other = other
-        other.wire.registerProducer(self.transport, True)
+        wire = other.wire
+        self._pass_on = partial(write_at_once, wire) if is_plain(wire) else wire.write
+        wire.registerProducer(self.transport, True)
 
     def dataReceived(self, data: bytes) -> None:
         """Pass on, then let the tap hear."""
         if self.other is not None and not self.other.lost:
-            self.other.wire.write(data)
+            self._pass_on(data)
         self._conversation.heard(self, data)
 
     def readConnectionLost(self) -> None:

@@ -16,6 +16,14 @@ from txqmp.proxy.relay import ITap
 _UNHEARD = 64 * 1024
 """Bytes kept while the monitor has not said which dialect is spoken."""
 
+HOLD = 0.002
+"""Seconds to wait for more before decoding: a good choice for a reactor that is not a test's."""
+
+_ENOUGH = 64 * 1024
+"""Bytes that are decoded without waiting for more."""
+
+_NOT_DECODED = "not decoded: recorded as it came"
+
 _Decoder = TextDecoder | JSONDecoder | UnknownDecoder
 _DECODERS: dict[bytes, Callable[[], _Decoder]] = {b"+": TextDecoder, b"{": JSONDecoder}
 
@@ -25,8 +33,13 @@ class Tap:
     """
     Journals one conversation.
 
-    What it hears is stamped at once and decoded two turns of the reactor later: by then the
-    transport that it was written to has sent it.
+    What it hears is stamped at once and decoded later, never before the next turn of the
+    reactor: by then it has been sent. What was heard until then is decoded with it, in one go.
+
+    Where nothing is decoded each read becomes a record as it is, ``undecoded``: nothing says
+    which dialect it was, what a command was or which reply is whose. It is for conversations too
+    big to be read, and **next to nothing is redacted**: a read that holds a word like *password*
+    is hidden as a whole, but the secret itself may stand in the next one.
 
     :param record: takes records, in order; must not raise.
     :param clock: puts the decoding off.
@@ -36,6 +49,9 @@ class Tap:
     :param upstream: where the monitor is.
     :param link: gives each command the number, if any, that it shares with those it led to or
         was led to by; its replies get it too.
+    :param hold: seconds to wait for more before what was heard is decoded; it is not waited
+        for more than 64 KiB. A turn of the reactor for each read costs more than to decode it.
+    :param decode: False to record what was heard as it came.
     """
 
     def __init__(
@@ -48,8 +64,11 @@ class Tap:
         peer: dict[str, Any],
         upstream: str,
         link: Callable[[Slot], int | None] | None = None,
+        hold: float = 0.0,
+        decode: bool = True,
     ) -> None:
         self._link = link
+        self._hold = hold
         self._record = record
         self._clock = clock
         self._monitor = monitor
@@ -58,9 +77,10 @@ class Tap:
         self._upstream = upstream
         self._seq = 0
         self._heard: list[tuple[Direction, bytes, float, float]] = []
+        self._waiting = 0
         self._turn: IDelayedCall | None = None
         self._first = b""
-        self._decoder: _Decoder | None = None
+        self._decoder: _Decoder | None = None if decode else UnknownDecoder(_NOT_DECODED)
         self._bytes = dict.fromkeys(Direction, 0)
 
     def opened(self) -> None:
@@ -122,13 +142,16 @@ class Tap:
         self._bytes[way] += len(data)
         self._heard.append((way, data, time(), monotonic()))
         if self._turn is None:
-            self._turn = self._clock.callLater(0, self._next_turn)
-
-    def _next_turn(self) -> None:
-        self._turn = self._clock.callLater(0, self._decode)
+            self._turn = self._clock.callLater(self._hold, self._decode)
+        if self._hold:
+            self._waiting += len(data)
+            if self._waiting >= _ENOUGH:
+                self._waiting = 0
+                self._turn.reset(0)
 
     def _decode(self) -> None:
         self._turn = None
+        self._waiting = 0
         records: list[Record] = []
         self._decode_heard(records)
         if records:
@@ -159,27 +182,29 @@ class Tap:
         stamp: float,
         mono: float,
     ) -> None:
-        for message, answers in messages:
-            fields = message.fields
-            if answers is not None:
+        monitor, connection, peer = self._monitor, self._connection, self._peer
+        dialect, link, output = decoder.dialect, self._link, Kind.OUTPUT
+        for (kind, fields, raw, slot, sensitive), answers in messages:
+            self._seq += 1
+            if slot is not None:
+                slot.seq = self._seq
+                slot.mono = mono
+                if link is not None:
+                    slot.link = link(slot)
+                if slot.link is not None:
+                    fields["link"] = slot.link
+            elif answers is not None:
                 fields["command"] = answers.command
                 fields["reply_to"] = answers.seq
-                if message.kind is not Kind.OUTPUT:
+                if kind is not output:
                     fields["latency"] = round(mono - answers.mono, 6)
-            slot = message.slot
-            if slot is not None and self._link is not None:
-                slot.link = self._link(slot)
-            linked = slot or answers
-            if linked is not None and linked.link is not None:
-                fields["link"] = linked.link
-            record = self._make(message.kind, fields, stamp, mono)
-            record.direction = way
-            record.dialect = decoder.dialect
-            record.raw = message.raw
-            record.sensitive = message.sensitive
-            if slot is not None:
-                slot.seq = record.seq
-                slot.mono = mono
+                if answers.link is not None:
+                    fields["link"] = answers.link
+            # By position: with keywords it takes twice as long.
+            record = Record(
+                stamp, mono, monitor, connection, self._seq, kind,
+                peer, way, dialect, fields, raw, sensitive,
+            )  # fmt: skip
             records.append(record)
 
     def _make(self, kind: Kind, fields: dict[str, Any], stamp: float, mono: float) -> Record:

@@ -147,7 +147,7 @@ class TextServer(MonitorServer):
     def _flush(self) -> None:
         if self._batch:
             batch, self._batch, self._size = self._batch, [], 0
-            self._write(b"".join(batch))
+            self.write(b"".join(batch))
 
     def send_event(self, event: bytes) -> None:
         """Send an event, after the data that the running command has given so far."""

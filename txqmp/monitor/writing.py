@@ -1,0 +1,92 @@
+"""
+Bytes to a transport, sooner than Twisted would by itself.
+
+A transport sends what is written to it a turn of the reactor later, two system calls more. Here
+what is written while something is being received is gathered and leaves as one; and where
+nothing waits before it, it is sent at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.abstract import FileDescriptor
+
+_GATHERED = 16 * 1024 - 1
+"""Bytes gathered at most: beyond, the transport's own flow control must see them."""
+
+
+def is_plain(transport: Any) -> bool:
+    """Whether a transport is a socket of Twisted's own, whose buffers can be seen."""
+    return isinstance(transport, FileDescriptor) and hasattr(transport, "_tempDataBuffer")
+
+
+def write_at_once(transport: Any, data: bytes) -> None:
+    """
+    Send what a socket can take, if nothing waits to be sent before; write it otherwise.
+
+    :param transport: is plain.
+    """
+    if (
+        transport._tempDataBuffer
+        or transport.dataBuffer
+        or transport._writeDisconnected
+        or not transport.connected
+        or getattr(transport, "TLS", False)
+    ):
+        transport.write(data)
+        return
+    sent = transport.writeSomeData(data)
+    if sent.__class__ is not int:
+        # The connection is lost, which the reactor finds out by itself.
+        transport.write(data)
+    elif sent < len(data):
+        transport.write(data[sent:])
+
+
+class GatheringWriter:
+    """
+    Writes for a protocol: ``_busyReceiving`` says that something is being received.
+
+    Whoever sets it calls :meth:`flush` at the end.
+    """
+
+    transport: Any
+    _busyReceiving: bool
+
+    def __init__(self) -> None:
+        self._gathered: list[bytes] = []
+        self._gathered_size = 0
+        self._alone = True
+        self._plain: bool | None = None
+
+    def write(self, data: bytes) -> None:
+        """Write: by the end of the turn, if anything is being received, and at once otherwise."""
+        if self._busyReceiving:
+            self._gathered.append(data)
+            self._gathered_size += len(data)
+            if self._gathered_size > _GATHERED:
+                self.flush()
+        elif self._alone:
+            # Of many writes in a row one goes ahead; the transport gathers the others.
+            self._alone = False
+            self._put_out(data)
+        else:
+            self.transport.write(data)
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        self._alone = True
+        if self._gathered:
+            data = self._gathered[0] if len(self._gathered) == 1 else b"".join(self._gathered)
+            self._gathered.clear()
+            self._gathered_size = 0
+            self._put_out(data)
+
+    def _put_out(self, data: bytes) -> None:
+        if self._plain is None:
+            self._plain = is_plain(self.transport)
+        if self._plain:
+            write_at_once(self.transport, data)
+        else:
+            self.transport.write(data)
