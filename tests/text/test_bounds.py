@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import example, given
@@ -422,3 +423,44 @@ class TestSockets:
         server.transport.abortConnection()
         await client.when_disconnected()
         assert isinstance(result(reply), CommandInterrupted)
+
+
+LINES = st.lists(
+    st.sampled_from(["= a", "= ", "=", "=x", "= two words", "* EVENT stop", "= \x80", "= = b"])
+)
+
+
+@given(LINES, st.integers(1, 40), st.sampled_from(["\r\n", "\n"]))
+def test_a_run_of_data_lines_is_what_they_are_one_by_one(
+    lines: list[str], size: int, end: str
+) -> None:
+    def heard(run: int, size: int) -> Any:
+        wire = ClientWire()
+        events: list[Any] = []
+        wire.client.subscribe(None, events.append)
+        reply = wire.client.execute("info", "all")
+        said = "".join(line + end for line in [*lines, "+ OK info all completed"])
+        data = said.encode("latin-1")
+        with mock.patch("txqmp.text.client._RUN", run):
+            wire.sends(*(data[i : i + size] for i in range(0, len(data), size)))
+        return result(reply), events
+
+    assert heard(1, size) == heard(10**9, 10**9)
+
+
+def test_a_run_of_data_lines_counts_against_the_bound() -> None:
+    wire = ClientWire(max_response=1000)
+    errors: list[Any] = []
+    wire.client.execute("info", "all").addErrback(errors.append)
+    wire.sends(b"= 0123456789\r\n" * 100)
+    assert "max_response" in str(errors[0].value)
+    assert wire.transport.aborted
+
+
+def test_an_abandoned_run_keeps_nothing() -> None:
+    wire = ClientWire()
+    gone = wire.client.execute("info", "all").addErrback(lambda failure: None)
+    gone.cancel()
+    wire.sends(b"= 0123456789\r\n" * 100)
+    assert wire.client._commands.sent[0].lines == []
+    wire.says("+ OK info all completed")

@@ -102,7 +102,8 @@ class LineSplitter:
             return None
         ends = data.count(b"\n")
         if not ends:
-            self._hold(data)
+            if data:
+                self._hold(data)
             return ()
         lines = data.split(b"\r\n")
         if len(lines) <= ends:
@@ -238,6 +239,12 @@ class BoundedLineReceiver(GatheringWriter, LineReceiver):
             raise
         finally:
             self._end_of_turn()
+
+    @property
+    def _at_line_start(self) -> bool:
+        """Nothing waits: what comes next begins a line, and is delivered at once."""
+        fresh = self._splitter is None or self._splitter.fresh
+        return bool(fresh and not self._arrived and self.line_mode)
 
     def _end_of_turn(self) -> None:
         self._busyReceiving = False

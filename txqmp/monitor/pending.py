@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -60,7 +61,8 @@ class Pending:
 
     def succeed(self, result: Any) -> None:
         """The reply is here."""
-        self.stop_timer()
+        if self._timer is not None:
+            self.stop_timer()
         if not self.abandoned:
             self.deferred.callback(result)
 
@@ -124,19 +126,18 @@ class CommandQueue:
         :returns: fails with :class:`~txqmp.QueueFull` when too many wait already.
         """
         pending = Pending(line, data, number)
-        pending.deferred = Deferred(lambda _: self._abandon(pending))
-        deferred = pending.deferred
-        if len(self) >= self._limit:
+        deferred = pending.deferred = Deferred(partial(self._cancel, pending))
+        ahead = len(self.sent)
+        if ahead + len(self._waiting) >= self._limit:
             deferred.errback(QueueFull(f"{len(self)} commands wait already (max_queue)"))
             return deferred
         if timeout is not None:
             pending.start_timer(self._clock, timeout, lambda p: self._time_out(p, timeout))
-        if urgent and self._open:
+        if self._open and (urgent or (ahead < self._window and not self._waiting)):
             self._keep(pending)
             self._send(pending)
         else:
             self._waiting.append(pending)
-            self._advance()
         return deferred
 
     def open(self) -> None:
@@ -149,7 +150,8 @@ class CommandQueue:
         pending = self.sent.popleft()
         if self.sent and self.sent[0].abandoned:
             self._start_grace(self.sent[0])
-        self._advance()
+        if self._waiting:
+            self._advance()
         return pending
 
     def take_all(self) -> tuple[list[Pending], list[Pending]]:
@@ -182,6 +184,9 @@ class CommandQueue:
         self._abandon(pending)
         pending.deferred.errback(error)
 
+    def _cancel(self, pending: Pending, _: Deferred[Any]) -> None:
+        self._abandon(pending)
+
     def _abandon(self, pending: Pending) -> None:
         pending.abandoned = True
         pending.lines = []
@@ -212,7 +217,7 @@ class NumberedQueue(CommandQueue):
     def take(self, number: object = None) -> Pending | None:  # type: ignore[override]
         """A command has got its completion; None if there is none of this number."""
         pending = self.sent.pop(number, None) if type(number) is int else None
-        if pending is not None:
+        if pending is not None and self._waiting:
             self._advance()
         return pending
 

@@ -162,6 +162,14 @@ class MonitorServer(BoundedLineReceiver):
         """Do what one item asks for, and write its answer."""
         raise NotImplementedError
 
+    def _answer_at_once(self, item: Any) -> Any:
+        """
+        Do what one item asks for and write its answer, if that takes no waiting.
+
+        :returns: what ``_answer`` has to go on with, or None when all is done.
+        """
+        return item
+
     # The life of the connection.
 
     def connectionMade(self) -> None:
@@ -230,8 +238,16 @@ class MonitorServer(BoundedLineReceiver):
                 if not self._overtaking:
                     self.close()
                 return
-            item = self._ahead.popleft()
             self._busy = True
+            item = self._ahead.popleft()
+            try:
+                item = self._answer_at_once(item)
+            except Exception:
+                self._unanswered(Failure())
+                item = None
+            if item is None:
+                self._busy = False
+                continue
             running = Deferred.fromCoroutine(self._answer(item))
             running.addErrback(self._unanswered)
             if running.called:

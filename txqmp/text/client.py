@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple
 
 from twisted.internet.defer import Deferred, fail
@@ -35,6 +35,10 @@ from txqmp.text.grammar import (
 _log = Logger()
 
 
+_RUN = 512
+"""Bytes in a chunk that is looked through for a run of data lines."""
+
+
 class Reply(NamedTuple):
     """
     How a command was answered that succeeded.
@@ -54,7 +58,7 @@ class Reply(NamedTuple):
         return "\n".join(self.lines)
 
 
-class State(Enum):
+class State(StrEnum):
     """Where a client stands; what may come then is in ``TextClient.LEGAL``."""
 
     GREETING = "the greeting is awaited"
@@ -97,7 +101,7 @@ class TextClient(MonitorClient[Greeting, Event]):
             line = grammar.write_command(command, *arguments)
         except InvalidCommand as error:
             return fail(error)
-        return self._enqueue(line.decode("ascii"), timeout, line + b"\r\n")
+        return self._enqueue(str(line, "ascii"), timeout, line + b"\r\n")
 
     def execute_line(self, line: str, timeout: float | None = None) -> Deferred[Reply]:
         """Send a command line as it is: ``execute_line("info network")``. As ``execute`` else."""
@@ -116,6 +120,33 @@ class TextClient(MonitorClient[Greeting, Event]):
             return grammar.parse_greeting(line)
         return grammar.parse_server_line(line)
 
+    def dataReceived(self, data: bytes) -> None:
+        """Take a chunk from the monitor; a run of data lines in it is taken in one step."""
+        if len(data) >= _RUN and self._takes_runs():
+            start = data.find(b"\n") + 1
+            if start and not self._at_line_start:
+                super().dataReceived(data[:start])
+                data = data[start:]
+            while data.startswith(b"= ") and self._at_line_start and self._takes_runs():
+                lines, size = grammar.parse_output_run(data)
+                if not size:
+                    break
+                self._got_run(lines, size)
+                data = data[size:]
+        super().dataReceived(data)
+
+    def _takes_runs(self) -> bool:
+        return self.state is State.BUSY and not (self.paused or self._busyReceiving)
+
+    def _got_run(self, lines: list[str], size: int) -> None:
+        pending = self._commands.sent[0]
+        try:
+            self._count(pending, size)
+        except BoundExceeded as violation:
+            self._violated(violation)
+        if not pending.abandoned:
+            pending.lines += lines
+
     def _got_greeting(self, greeting: Greeting) -> None:
         if greeting.qmp != "0.1":
             _log.warn("the monitor speaks QMP {version!r}, not 0.1", version=greeting.qmp)
@@ -123,14 +154,17 @@ class TextClient(MonitorClient[Greeting, Event]):
 
     def _got_output(self, output: Output) -> None:
         pending = self._commands.sent[0]
-        pending.size += len(output.text) + 4
+        self._count(pending, len(output.text) + 4)
+        if not pending.abandoned:
+            pending.lines.append(output.text)
+
+    def _count(self, pending: Pending, size: int) -> None:
+        pending.size += size
         if pending.size > self.factory.max_response:
             raise BoundExceeded(
                 f"the reply to {pending.line!r} has more than {self.factory.max_response} bytes "
                 "(max_response)"
             )
-        if not pending.abandoned:
-            pending.lines.append(output.text)
 
     def _got_success(self, success: Success) -> None:
         pending = self._commands.take()

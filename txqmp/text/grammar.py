@@ -8,6 +8,7 @@ is the framing's business.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from txqmp.errors import InvalidCommand, ProtocolViolation
@@ -81,6 +82,10 @@ class Command(NamedTuple):
 Completion = Success | Failure | Rejection
 ServerMessage = Completion | Output | Event | Unknown
 
+_SHORT = 80
+"""Bytes in a line that is worth remembering."""
+
+_RUN_END = re.compile(rb"\r\n(?!= )")
 _GREETING = re.compile(rb"\+ +OK +QEMU +(\S(?:.*\S)?) +QMP +(\S+) *", re.IGNORECASE)
 _STATUS = re.compile(rb"([+-]) +(OK|ERR|BAD)(?: (.*))?", re.IGNORECASE)
 _EVENT = re.compile(rb"\* +EVENT +([!-~]+)(?: (.*))?", re.IGNORECASE)
@@ -121,7 +126,15 @@ def parse_server_line(line: bytes) -> ServerMessage:
 
     :raises ProtocolViolation: it is none of the four kinds (rules 10 and 22).
     """
-    if b"\r" in line or b"\n" in line:
+    # Completions and events are few, and come again and again.
+    if len(line) <= _SHORT and line[:1] != b"=":
+        return _parse_often(line)
+    return _parse_server_line(line)
+
+
+def _parse_server_line(line: bytes) -> ServerMessage:
+    # To search for bytes with "in" costs an exception that nobody sees.
+    if line.find(b"\r") >= 0 or line.find(b"\n") >= 0:
         raise ProtocolViolation("a line end inside a line", line)
     first = line[:1]
     if first == b"=":
@@ -141,6 +154,37 @@ def parse_server_line(line: bytes) -> ServerMessage:
         if first == b"-" and word == b"BAD":
             return Rejection(rest)
     raise ProtocolViolation("not a line of QMP 0.1", line)
+
+
+def parse_output_run(data: bytes) -> tuple[list[str], int]:
+    """
+    Read the data lines that a chunk begins with, all in one step.
+
+    :param data: begins at the beginning of a line.
+    :returns: their texts, and how many bytes they are; none where they are few, or not plainly
+        ``= <text>`` with CRLF.
+    """
+    if not data.startswith(b"= "):
+        return [], 0
+    # Most often the chunk holds nothing else, and ends in the middle of a line.
+    lines, size = _output_lines(data, data.rfind(b"\r\n"))
+    if not size:
+        found = _RUN_END.search(data)
+        if found is not None:
+            lines, size = _output_lines(data, found.start())
+    return lines, size
+
+
+def _output_lines(data: bytes, end: int) -> tuple[list[str], int]:
+    run = data[2:end] if end >= 2 else b"\n"
+    lines = str(run, "ascii", "surrogateescape").split("\r\n= ")
+    ends = len(lines) - 1
+    if run.count(b"\n") != ends or run.count(b"\r") != ends:
+        return [], 0
+    return lines, end + 2
+
+
+_parse_often = lru_cache(maxsize=256)(_parse_server_line)
 
 
 def _completed(text: str) -> str:
@@ -199,6 +243,13 @@ def parse_command(line: bytes, strict: bool = False) -> Command | None:
     :raises ProtocolViolation: not ASCII, a control character, or bad quoting
         (rules 8, 9, 10, 13).
     """
+    # No secret is remembered: a command that has one has more arguments.
+    if len(line) <= _SHORT and line.count(b" ") <= 1:
+        return _parse_command_often(line, strict)
+    return _parse_command(line, strict)
+
+
+def _parse_command(line: bytes, strict: bool) -> Command | None:
     if not line.isascii():
         raise ProtocolViolation("only ASCII is permitted", line)
     text = line.decode("ascii")
@@ -216,6 +267,9 @@ def parse_command(line: bytes, strict: bool = False) -> Command | None:
     else:
         verb = words[0]
     return Command(verb.lower(), tuple(words[1:]), text)
+
+
+_parse_command_often = lru_cache(maxsize=256)(_parse_command)
 
 
 def quote(argument: str) -> str:
@@ -253,9 +307,19 @@ def write_command(verb: str, *arguments: str | int, limit: int = MAX_COMMAND_LEN
     :param limit: bytes allowed, without the line end.
     :raises InvalidCommand: it cannot be written, or would be read as something else.
     """
+    # No secret is remembered: a command that has one has more arguments.
+    if not arguments or (len(arguments) == 1 and arguments[0].__class__ is str):
+        return _write_often(verb, arguments, limit)
+    return _write_command(verb, arguments, limit)
+
+
+def _write_command(verb: str, arguments: tuple[str | int, ...], limit: int) -> bytes:
     if not verb or " " in verb or '"' in verb:
         raise InvalidCommand(f"{verb!r} is not a command's name (use execute_line for whole lines)")
     return check_command_line(" ".join([verb, *(quote(str(a)) for a in arguments)]), limit)
+
+
+_write_often = lru_cache(maxsize=256)(_write_command)
 
 
 def printable(text: str) -> bytes:
@@ -280,6 +344,7 @@ def write_greeting(qemu: str, qmp: str = "0.1") -> bytes:
     return b"+ OK QEMU %b QMP %b" % (printable(qemu), printable(qmp))
 
 
+@lru_cache(maxsize=256)
 def write_success(command: str) -> bytes:
     """Write ``+ OK <command> completed``, naming the verb alone (rule 2)."""
     return b"+ OK %b completed" % printable(command)

@@ -94,28 +94,46 @@ class TextServer(MonitorServer):
             self._enqueue(Rejection("the last line has no end"))
         super().readConnectionLost()
 
-    async def _answer(self, item: Command | Rejection) -> None:
+    def _answer_at_once(self, item: Command | Rejection) -> tuple[Request, Any] | None:
         self._answers += 1
         if isinstance(item, Rejection):
             self.sendLine(grammar.write_rejection(item.reason))
-            return
+            return None
         request = Request(item, self.memory, self._answers)
         try:
-            await self._write_output(self.factory.table.call(request))
+            output = self.factory.table.call(request)
+        except Exception as error:
+            self._complete(request, self._error(request, error))
+            return None
+        if output is not None:
+            return request, output
+        self._complete(request, grammar.write_success(request.name))
+        return None
+
+    async def _answer(self, item: tuple[Request, Any]) -> None:
+        request, output = item
+        try:
+            await self._write_output(output)
             completion = grammar.write_success(request.name)
         except _Deaf:
             return
-        except CommandFailed as error:
-            completion = grammar.write_failure(error.reason)
-        except CommandRejected as error:
-            completion = grammar.write_rejection(error.reason)
-        except Exception:
-            if self._over:
-                return
-            self._failed(request.name)
-            completion = grammar.write_failure("internal error")
+        except Exception as error:
+            completion = self._error(request, error)
+        self._flush()
+        self._complete(request, completion)
+
+    def _error(self, request: Request, error: Exception) -> bytes:
+        """Say an error; to be called while it is handled."""
+        if isinstance(error, CommandFailed):
+            return grammar.write_failure(error.reason)
+        if isinstance(error, CommandRejected):
+            return grammar.write_rejection(error.reason)
         if not self._over:
-            self._flush()
+            self._failed(request.name)
+        return grammar.write_failure("internal error")
+
+    def _complete(self, request: Request, completion: bytes) -> None:
+        if not self._over:
             self.sendLine(completion)
             if request.closing:
                 self.close()
@@ -145,7 +163,7 @@ class TextServer(MonitorServer):
             await self._until_writable()
 
     def _flush(self) -> None:
-        if self._batch:
+        if self._batch and not self._over:
             batch, self._batch, self._size = self._batch, [], 0
             self.write(b"".join(batch))
 

@@ -93,6 +93,8 @@ class Entry:
         :returns: one value for each type.
         :raises CommandFailed: ``<command>: <what was expected>`` (rule 14).
         """
+        if not self.types and not words:
+            return []
         left = list(words)
         try:
             bound = [self._take(index, left) for index in range(len(self.types))]
