@@ -24,6 +24,8 @@ class GracefulClose:
     :param timeout: seconds from :meth:`close` to the abort.
     """
 
+    __slots__ = ("_clock", "_closing", "_timeout", "_timer")
+
     def __init__(self, clock: IReactorTime, timeout: float = CLOSE_TIMEOUT) -> None:
         self._clock = clock
         self._timeout = timeout

@@ -50,6 +50,8 @@ class LineSplitter:
     :ivar fresh: what comes next begins a line.
     """
 
+    __slots__ = ("_overlong", "_partial", "fresh", "max_length")
+
     def __init__(self, max_length: int) -> None:
         self.max_length = max_length
         self.fresh = True
@@ -180,13 +182,13 @@ class BoundedLineReceiver(GatheringWriter, LineReceiver):
     MAX_LENGTH = 1024 * 1024
 
     _splitter: LineSplitter | None = None
+    _coming: Iterator[bytes] = iter(())
+    _wire: Any = _Open
 
     def __init__(self) -> None:
         super().__init__()
         # What is being delivered, and behind it what came or was held back meanwhile.
-        self._coming: Iterator[bytes] = iter(())
-        self._arrived: deque[bytes | Overlong] = deque()
-        self._wire: Any = _Open
+        self._arrived: deque[bytes | Overlong] | tuple[()] = ()
         self._raw: list[bytes] = []
 
     def makeConnection(self, transport: Any) -> None:
@@ -259,7 +261,9 @@ class BoundedLineReceiver(GatheringWriter, LineReceiver):
         if not self.line_mode:
             self._raw.append(data)
         else:
-            self._arrived += (self._splitter or self._make_splitter()).feed(data)
+            lines = (self._splitter or self._make_splitter()).feed(data)
+            if lines:
+                self._arrived = deque((*self._arrived, *lines))
         if not self._busyReceiving:
             self._go_on()
 
@@ -293,7 +297,9 @@ class BoundedLineReceiver(GatheringWriter, LineReceiver):
 
     def _hold_back(self) -> None:
         """Put what was not delivered before what came meanwhile, each line with its CR."""
-        self._arrived.extendleft(reversed([line + b"\r" for line in self._coming]))
+        rest = [line + b"\r" for line in self._coming]
+        if rest:
+            self._arrived = deque((*rest, *self._arrived))
 
     def setRawMode(self) -> None:
         """Deliver what comes from now on, and what waits, to ``rawDataReceived``."""
@@ -321,7 +327,7 @@ class BoundedLineReceiver(GatheringWriter, LineReceiver):
             else piece + b"\n"
             for piece in self._arrived
         )
-        self._arrived.clear()
+        self._arrived = ()
         return waiting + (self._splitter.clear() if self._splitter is not None else b"")
 
     def sendLine(self, line: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections import deque
 from enum import Enum
 from typing import Any, Literal, cast
 
@@ -126,22 +125,23 @@ class MonitorServer(BoundedLineReceiver):
 
     factory: MonitorServerFactory
 
+    _busy = False
+    _running: Deferred[None] | None = None
+    _blocked = False
+    _dropped = 0
+    _read_closed = False
+    _closing = False
+    _over = False
+
     def __init__(self, factory: MonitorServerFactory) -> None:
         super().__init__()
         self.factory = factory
         self.memory: dict[str, Any] = {}
-        self._ahead: deque[Any] = deque()
-        self._busy = False
-        self._running: Deferred[None] | None = None
-        self._overtaking: set[Deferred[None]] = set()
-        self._blocked = False
+        self._ahead: list[Any] = []  # short: no more is read when there are some
         self._writable: list[Deferred[None]] = []
-        self._events: deque[bytes] = deque()
-        self._dropped = 0
+        self._events: list[bytes] = []
+        self._overtaking: tuple[Deferred[None], ...] = ()
         self._end = GracefulClose(cast(IReactorTime, factory.reactor))
-        self._read_closed = False
-        self._closing = False
-        self._over = False
 
     @property
     def state(self) -> State:
@@ -221,13 +221,13 @@ class MonitorServer(BoundedLineReceiver):
         """Answer an item at once, whatever waits or runs."""
         if not (self._closing or self._over):
             running = Deferred.fromCoroutine(self._answer(item))
-            self._overtaking.add(running)
+            self._overtaking = (*self._overtaking, running)
             running.addErrback(self._unanswered)
             running.addCallback(self._overtaken, running)
             self._regulate()
 
     def _overtaken(self, _: object, running: Deferred[None]) -> None:
-        self._overtaking.discard(running)
+        self._overtaking = tuple(each for each in self._overtaking if each is not running)
         if not self._over:
             self._advance()
             self._regulate()
@@ -239,7 +239,7 @@ class MonitorServer(BoundedLineReceiver):
                     self.close()
                 return
             self._busy = True
-            item = self._ahead.popleft()
+            item = self._ahead.pop(0)
             try:
                 item = self._answer_at_once(item)
             except Exception:
@@ -286,7 +286,7 @@ class MonitorServer(BoundedLineReceiver):
             )
             self._dropped = 0
         if self._events:
-            held, self._events = b"".join(self._events), deque()
+            held, self._events = b"".join(self._events), []
             self.write(held)
         while self._writable and not self._blocked:
             self._writable.pop(0).callback(None)

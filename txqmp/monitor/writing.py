@@ -54,11 +54,13 @@ class GatheringWriter:
     transport: Any
     _busyReceiving: bool
 
+    # Of the class while nothing was written: a server may have thousands of idle connections.
+    _gathered_size = 0
+    _alone = True
+    _plain: bool | None = None
+
     def __init__(self) -> None:
         self._gathered: list[bytes] = []
-        self._gathered_size = 0
-        self._alone = True
-        self._plain: bool | None = None
 
     def write(self, data: bytes) -> None:
         """Write: by the end of the turn, if anything is being received, and at once otherwise."""
@@ -76,7 +78,8 @@ class GatheringWriter:
 
     def flush(self) -> None:
         """Send what was gathered."""
-        self._alone = True
+        if not self._alone:
+            self._alone = True
         if self._gathered:
             data = self._gathered[0] if len(self._gathered) == 1 else b"".join(self._gathered)
             self._gathered.clear()

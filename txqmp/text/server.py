@@ -56,13 +56,14 @@ class TextServer(MonitorServer):
 
     factory: TextServerFactory
 
+    _size = 0
+    _answers = 0
+    _overlong = False
+
     def __init__(self, factory: TextServerFactory) -> None:
         super().__init__(factory)
         self.MAX_LENGTH = factory.max_command_length
         self._batch: list[bytes] = []
-        self._size = 0
-        self._answers = 0
-        self._overlong = False
 
     def _greet(self) -> None:
         self.sendLine(grammar.write_greeting(self.factory.qemu, self.factory.qmp))
