@@ -10,10 +10,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cases_clients, cases_inprocess, cases_proxy, report  # noqa: F401
+from benchmarks import cases_clients, cases_inprocess, cases_proxy, plot, report  # noqa: F401
 from benchmarks.bench import CASES, Bench, Case, CaseFailed
 from benchmarks.machine import describe, is_installed
 from benchmarks.measure import Figure, pinned
@@ -34,12 +35,15 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="rounds of each case (default: 5)")
     parser.add_argument("--cpu", type=int, help="the CPU to stay on (default: the last one)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a picture (SVG, PNG)")
     parser.add_argument("--rst", action="store_true", help="print a table in reStructuredText")
     options = parser.parse_args(argv)
     if options.rounds is None:
         options.rounds = 1 if options.quick else 5
     if options.rounds < 1:
         parser.error("at least one round")
+    if options.plot is not None and find_spec("matplotlib") is None:
+        parser.error("--plot wants matplotlib: pip install '.[bench]'")
     if options.cpu is None:
         options.cpu = max(os.sched_getaffinity(0))
     return options
@@ -105,6 +109,8 @@ def main(argv: Sequence[str]) -> int:
             say(report.plain(figures))
     if options.rst:
         say(report.rst(everything))
+    if options.plot is not None:
+        plot.draw(everything, options.plot)
     if options.json is not None:
         found = {
             "machine": machine,

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import report
 from benchmarks.measure import Figure, Samples, Target, at_least, at_most, pinned, take_turns
+from benchmarks.plot import draw, goodness
 from tests.integration.programs import Programs
 
 
@@ -151,3 +152,22 @@ async def test_a_peer_that_is_missing_is_named(
     finally:
         await programs.stop()
     assert b"proxy-bulk: skipped: socat is not installed" in only.out
+
+
+def test_how_a_figure_stands_to_its_target() -> None:
+    assert goodness(figure([2.0], [1.0], at_least(4))) == 0.5
+    assert goodness(figure([0.2], [1.0], at_most(0.6))) == pytest.approx(3.0)
+
+
+def test_the_picture_has_a_bar_for_each_figure_with_a_target(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    named = [
+        Figure(name, "MB/s", [3.0], [1.0], "stock", target)
+        for name, target in (("one", at_least(2)), ("two", None), ("three", at_most(2)))
+    ]
+    draw(named, tmp_path / "p.svg")
+    picture = (tmp_path / "p.svg").read_text()
+    for text in ("txqmp next to its peers", "one", "three", "times as good as the target"):
+        assert f"<!-- {text}" in picture
+    assert "<!-- two" not in picture
+    assert picture.count("#3b7d4f") == picture.count("#b5562f") == 1
