@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from contextlib import suppress
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from txqmp.errors import InvalidCommand, ProtocolViolation
+from txqmp.jsonqmp import grammar
 from txqmp.jsonqmp.grammar import (
     ABSENT,
     Command,
@@ -339,6 +341,82 @@ def in_single_quotes(text: str) -> str:
     return "'" + json.dumps(text)[1:-1].replace("'", r"\'").replace(r"\"", '"') + "'"
 
 
+def by_both(raw: bytes) -> list[str]:
+    """How a reply is read with orjson, where it is installed, and without."""
+    ways = []
+    for loads in (grammar._fast_loads, None):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(grammar, "_fast_loads", loads)
+            try:
+                ways.append(repr(parse_server_message(raw)))
+            except ProtocolViolation as violation:
+                ways.append(violation.problem)
+    return ways
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "18446744073709551615",
+        "18446744073709551616",
+        "-9223372036854775808",
+        "-9223372036854775809",
+        "[1000000000000000000, 10000000000000000000000]",
+        "0.12345678901234567890123",
+        "1e999",
+        "-1e999",
+        "1e-999",
+        "-0",
+        "-0.0",
+        "01",
+        "1.",
+        "NaN",
+        "-Infinity",
+        '"\\ud800"',
+        '"\\ud83d\\ude00 \\\\ud800"',
+        '"\\u0000 \x7f"',
+        '"\x01"',
+        "'single'",
+        '"\\\'"',
+        '{"a": 1, "a": 2}',
+        "1 2",
+        "\v1",
+        "[1,]",
+        "[" * 3000 + "]" * 3000,
+    ],
+)
+def test_two_ways_to_read(value: str) -> None:
+    first, second = by_both(f' {{"return": {value}, "id": 1}}\r\n'.encode())
+    assert first == second
+
+
+@pytest.mark.parametrize("value", [b'"\xff"', b'"\xed\xa0\x80"', b'"\xc0\x80"', b"\xef\xbb\xbf1"])
+def test_two_ways_to_read_what_is_no_text(value: bytes) -> None:
+    first, second = by_both(b'{"return": %b, "id": 1}' % value)
+    assert first == second
+
+
+@given(st.integers(0, 40), st.integers(-(10**25), 10**25))
+def test_whole_numbers_stay_whole_wherever_they_stand(blanks: int, number: int) -> None:
+    raw = b'{"return":%b%d,"id":1}' % (b" " * blanks, number)
+    assert parse_server_message(raw) == Success(number, 1)
+    assert by_both(raw)[0] == by_both(raw)[1]
+
+
+@pytest.mark.parametrize("end", [b"", b"]"], ids=["value", "junk"])
+@pytest.mark.parametrize("on", [True, False])
+def test_the_garbage_collector_is_as_it_was(on: bool, end: bytes) -> None:
+    raw = b'{"return": [%b{}]%b, "id": 1}' % (b"{}," * 5000, end)
+    before = gc.isenabled()
+    try:
+        (gc.enable if on else gc.disable)()
+        with suppress(ProtocolViolation):
+            parse_server_message(raw)
+        assert gc.isenabled() is on
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
 TEXTS = st.text(st.sampled_from("\"'\\a\n") | st.characters(exclude_categories=["Cs"]))
 
 
@@ -405,6 +483,12 @@ def test_a_command_that_is_written_is_read_as_it_was(command: Command) -> None:
 def test_what_cannot_be_written(arguments: Any) -> None:
     with pytest.raises(InvalidCommand, match="'eject' cannot be written as JSON"):
         write_command("eject", arguments)
+
+
+@pytest.mark.parametrize("name", ["\ud800", 5, None])
+def test_a_name_that_cannot_be_written(name: Any) -> None:
+    with pytest.raises(InvalidCommand, match="cannot be written as JSON"):
+        write_command(name, {}, 1)
 
 
 def test_nor_a_number_without_end_or_a_list_in_itself() -> None:

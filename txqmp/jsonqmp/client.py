@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from enum import Enum
 from fnmatch import fnmatchcase
+from functools import lru_cache, partial
 from typing import Any, ClassVar, cast
 
 from twisted.internet.defer import Deferred, DeferredLock, fail
@@ -44,6 +45,20 @@ class State(Enum):
     IDLE = "no reply is owed"
     BUSY = "a reply is owed"
     OVER = "the connection is over"
+
+    # That of Enum is written in Python, and costs more than the look-up.
+    __hash__ = object.__hash__
+
+
+def _first_fit(timeouts: Mapping[str, float | None], command: str) -> float | None:
+    return next((time for glob, time in timeouts.items() if fnmatchcase(command, glob)), None)
+
+
+def _not_asked_for(reply: Success | Failure) -> ProtocolViolation:
+    if reply.id is grammar.ABSENT:
+        what = reply.description if isinstance(reply, Failure) else "success"
+        return ProtocolViolation(f"a reply without an id: {what}")
+    return ProtocolViolation(f"a reply with the unknown id {reply.id!r}")
 
 
 @implementer(IMonitorClient)
@@ -183,16 +198,18 @@ class JSONClient(MonitorClient[Greeting, Event]):
         return self._number, grammar.write_command(command, arguments, self._number, oob)
 
     def _send(self, pending: Pending) -> None:
-        if pending.number in self._descriptors:
+        if self._descriptors and pending.number in self._descriptors:
             # It travels with the next byte that is written.
             self.flush()
             cast(IUNIXTransport, self.transport).sendFileDescriptor(
                 self._descriptors[pending.number]
             )
-        super()._send(pending)
+        self.write(pending.data)
 
     def _parse(self, line: bytes) -> ServerMessage | None:
         if not self._unfinished:
+            if line.endswith(b"}"):
+                return grammar.parse_server_message(line)
             text = line.strip()
             if not text:
                 return None
@@ -230,20 +247,16 @@ class JSONClient(MonitorClient[Greeting, Event]):
     def _got_refused(self, failure: Failure) -> None:
         raise ProtocolViolation(f"the negotiation failed: {failure.description}")
 
-    def _take(self, reply: Success | Failure) -> Pending:
-        if reply.id is grammar.ABSENT:
-            what = reply.description if isinstance(reply, Failure) else "success"
-            raise ProtocolViolation(f"a reply without an id: {what}")
-        pending = self._commands.take(reply.id)
-        if pending is None:
-            raise ProtocolViolation(f"a reply with the unknown id {reply.id!r}")
-        return pending
-
     def _got_success(self, success: Success) -> None:
-        self._take(success).succeed(success.value)
+        pending = self._commands.take(success.id)
+        if pending is None:
+            raise _not_asked_for(success)
+        pending.succeed(success.value)
 
     def _got_failure(self, failure: Failure) -> None:
-        pending = self._take(failure)
+        pending = self._commands.take(failure.id)
+        if pending is None:
+            raise _not_asked_for(failure)
         pending.fail(
             CommandFailed(failure.description, pending.line, error_class=failure.error_class)
         )
@@ -292,14 +305,13 @@ class JSONClientFactory(MonitorClientFactory):
         **settings: Any,
     ) -> None:
         super().__init__(reactor, window=window, max_line=max_line, **settings)
-        self._timeouts = timeouts
+        self._look_up = lru_cache(maxsize=1000)(partial(_first_fit, dict(timeouts)))
 
     def timeout_of(self, command: str) -> float | None:
         """Seconds for the reply to a command; None: for ever."""
         if self.command_timeout is not None:
             return self.command_timeout
-        fits = (time for glob, time in self._timeouts.items() if fnmatchcase(command, glob))
-        return next(fits, None)
+        return self._look_up(command)
 
     def buildProtocol(self, addr: IAddress | None) -> JSONClient:  # type: ignore[override]
         """Make a client for one connection."""

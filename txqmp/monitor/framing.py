@@ -112,7 +112,8 @@ class LineSplitter:
             return None
         rest = lines.pop()
         if held:
-            lines[0] = self.clear() + lines[0]
+            self._partial.add(lines[0])
+            lines[0] = self.clear()
         if rest:
             self._hold(rest)
         return lines

@@ -25,6 +25,9 @@ from txqmp.monitor.framing import BoundedLineReceiver
 
 _log = Logger()
 
+DONE = object()
+"""There is nothing to go on with."""
+
 SlowClient = Literal["drop-events", "disconnect"]
 
 
@@ -166,7 +169,7 @@ class MonitorServer(BoundedLineReceiver):
         """
         Do what one item asks for and write its answer, if that takes no waiting.
 
-        :returns: what ``_answer`` has to go on with, or None when all is done.
+        :returns: what ``_answer`` has to go on with, or ``DONE``.
         """
         return item
 
@@ -244,8 +247,8 @@ class MonitorServer(BoundedLineReceiver):
                 item = self._answer_at_once(item)
             except Exception:
                 self._unanswered(Failure())
-                item = None
-            if item is None:
+                item = DONE
+            if item is DONE:
                 self._busy = False
                 continue
             running = Deferred.fromCoroutine(self._answer(item))

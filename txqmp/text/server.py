@@ -7,6 +7,7 @@ from typing import Any
 
 from txqmp.errors import CommandFailed, CommandRejected, ProtocolViolation
 from txqmp.monitor.server import (
+    DONE,
     MonitorRequest,
     MonitorServer,
     MonitorServerFactory,
@@ -95,21 +96,21 @@ class TextServer(MonitorServer):
             self._enqueue(Rejection("the last line has no end"))
         super().readConnectionLost()
 
-    def _answer_at_once(self, item: Command | Rejection) -> tuple[Request, Any] | None:
+    def _answer_at_once(self, item: Command | Rejection) -> Any:
         self._answers += 1
         if isinstance(item, Rejection):
             self.sendLine(grammar.write_rejection(item.reason))
-            return None
+            return DONE
         request = Request(item, self.memory, self._answers)
         try:
             output = self.factory.table.call(request)
         except Exception as error:
             self._complete(request, self._error(request, error))
-            return None
+            return DONE
         if output is not None:
             return request, output
         self._complete(request, grammar.write_success(request.name))
-        return None
+        return DONE
 
     async def _answer(self, item: tuple[Request, Any]) -> None:
         request, output = item
