@@ -181,11 +181,12 @@ async def test_a_monitor_that_dies_and_comes_back(programs: Programs, folder: Pa
 
 
 async def test_quit_and_what_the_others_hear(programs: Programs, folder: Path) -> None:
-    await start(programs)
+    _, daemon = await start(programs)
     quitting, other = connect(folder), connect(folder)
     assert quitting.say("quit") == (["* EVENT shutdown"], [], "+ OK quit completed")
     assert quitting.line() == ""
     assert other.line() == "* EVENT shutdown"
+    await daemon.says(b"vm1: no connection: ")
     assert other.say("info status").completion == "- ERR monitor is gone"
     other.close()
     quitting.close()

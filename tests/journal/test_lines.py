@@ -15,7 +15,7 @@ from tests.journal.test_record import records
 from tests.journal.test_redact import HOSTILE
 from txqmp.journal import lines as lines_module
 from txqmp.journal.lines import Liner
-from txqmp.journal.record import Kind, Record, decode, encode
+from txqmp.journal.record import Entry, Kind, Record, Run, decode, encode
 from txqmp.journal.redact import redact
 
 RUN = "0a1b2c3d"
@@ -130,3 +130,78 @@ def test_each_time_is_its_own(microseconds: list[int]) -> None:
 def test_a_record_beyond_help_is_left_out(changes: dict[str, float]) -> None:
     batch = [record(seq=1), record(seq=2, **changes), record(seq=3)]
     assert [decode(line).seq for line in Liner(RUN, True).lines(batch)] == [1, 3]
+
+
+# Many lines of command data, taken together.
+
+WORDS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=30)
+ODD = st.sampled_from(
+    ["", " ", "\\", '"', "\\r\\n= ", "x\\", "null", "password=hunter2", "a: key=1", "[redacted]"]
+)
+TEXTS = st.lists(WORDS | ODD, min_size=2, max_size=80)
+
+
+def run_of(texts: list[str], **changes: Any) -> Run:
+    raw = b"".join(b"= %b\r\n" % text.encode() for text in texts)
+    more = {"command": changes.pop("command", "info"), "reply_to": 7, **changes.pop("more", {})}
+    joint = text_output(texts[0], seq=9, peer={"path": "/p"}, **changes)
+    return Run(replace(joint, fields={"text": texts[0], **more}, raw=raw), len(texts))
+
+
+@settings(deadline=None)
+@given(TEXTS, st.booleans(), st.sampled_from(["info", "qom-list", "x\x7f", "\u00e9"]))
+def test_a_run_is_written_as_its_records_are(
+    texts: list[str], redacting: bool, command: str
+) -> None:
+    run = run_of(texts, command=command)
+    records = run.records()
+    assert [each.raw for each in records] == [f"= {text}\r\n".encode() for text in texts]
+    assert [each.fields["text"] for each in records] == texts
+    expected = b"".join(with_care(each, redacting) for each in records)
+    assert Liner(RUN, redacting).text([run]) == (expected, len(texts), 0)
+
+
+@settings(deadline=None)
+@given(TEXTS)
+def test_half_a_run_is_a_run(texts: list[str]) -> None:
+    run = run_of(texts)
+    one, other = run.halves()
+    assert one.count + other.count == run.count
+    assert one.records() + other.records() == run.records()
+
+
+def test_one_secret_in_a_long_run_is_hidden() -> None:
+    texts = [f"line {number}" for number in range(1000)]
+    texts[700] = "password=hunter2"
+    run = run_of(texts)
+    data, count, lost = Liner(RUN, True).text([run])
+    assert (count, lost) == (1000, 0)
+    assert b"hunter2" not in data
+    assert data == b"".join(with_care(each) for each in run.records())
+
+
+def test_runs_and_records_stay_in_their_order() -> None:
+    first, last = text_command("info mtree"), text_command("stop")
+    harmless, suspect = run_of(["a"] * 5), run_of(["password=x"] * 5, more={"link": 3})
+    entries: list[Entry] = [first, harmless, last, suspect, suspect, harmless, last]
+    one_by_one = [
+        each for entry in entries for each in ([entry] if isinstance(entry, Record) else
+                                               entry.records())
+    ]  # fmt: skip
+    expected = b"".join(map(with_care, one_by_one))
+    assert Liner(RUN, True).text(entries) == (expected, len(one_by_one), 0)
+
+
+def test_a_run_that_answers_what_asked_for_a_secret_is_not_written() -> None:
+    data, count, _ = Liner(RUN, True).text([run_of(["geheim"] * 5, sensitive=True)])
+    assert (count, b"geheim" in data) == (5, False)
+
+
+@pytest.mark.parametrize("changes", [{"time": math.nan}, {"more": {"seq": 1}}])
+def test_a_run_beyond_help_is_treated_as_its_records_are(changes: dict[str, Any]) -> None:
+    run = run_of(["a"] * 40, **changes)
+    lines = Liner(RUN, True).lines(run.records())
+    entries = [text_command("stop"), run]
+    data, count, lost = Liner(RUN, True).text(entries)
+    assert (count, lost) == (len(lines) + 1, 40 - len(lines))
+    assert data.endswith(b"".join(lines))

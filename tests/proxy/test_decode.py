@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import LoggedFailures
 from txqmp.journal.record import Direction, Kind
-from txqmp.proxy import decode
+from txqmp.proxy import decode, unanswered
 from txqmp.proxy.decode import JSONDecoder, Message, Slot, TextDecoder, UnknownDecoder
 
 TO_MONITOR, TO_CLIENT = Direction.TO_MONITOR, Direction.TO_CLIENT
@@ -398,7 +398,7 @@ def test_and_so_may_an_answer_that_was_cut_off(text: Talk) -> None:
 def test_too_many_unanswered_commands_end_the_pairing(
     text: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decode, "MAX_UNANSWERED", 3)
+    monkeypatch.setattr(unanswered, "MAX_UNANSWERED", 3)
     text.client(b"a\r\nb\r\nc\r\n")
     assert text.monitor(b"+ OK a completed\r\n") == [("success", "a", 1)]
     text.client(b"d\r\n")
@@ -412,7 +412,7 @@ def test_too_many_unanswered_commands_end_the_pairing(
 def test_a_secret_that_was_forgotten_is_still_one(
     text: Talk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decode, "MAX_UNANSWERED", 3)
+    monkeypatch.setattr(unanswered, "MAX_UNANSWERED", 3)
     text.client(b"info history\r\n", b"a\r\n" * 5)
     text.monitor(b"= geheim\r\n")
     assert text.sensitive[-1]
@@ -540,3 +540,68 @@ def test_the_values_do_not_depend_on_how_the_bytes_came(
     said: list[tuple[bool, bytes]], cuts: list[int]
 ) -> None:
     assert Run(JSONDecoder, said, cuts).decoded == Run(JSONDecoder, said, WHOLE).decoded
+
+
+# Command data in bulk.
+
+
+def one_by_one(decoder: TextDecoder, way: Direction, data: bytes) -> list[tuple[Any, ...]]:
+    """What is made of a chunk, each line on its own."""
+    made = []
+    for message, answers in decoder.feed(way, data):
+        if message.lines == 1:
+            made.append((message, answers and answers.command))
+            continue
+        lines = message.raw.splitlines(keepends=True)
+        assert len(lines) == message.lines
+        assert message.fields == {"text": lines[0][2:-2].decode()}
+        for raw in lines:
+            each = message._replace(fields={"text": raw[2:-2].decode()}, raw=raw, lines=1)
+            made.append((each, answers and answers.command))
+    return made
+
+
+BULK = st.lists(
+    st.sampled_from([
+        b"= " + b"x" * 30 + b"\r\n", b"= y\r\n", b"= \r\n", b"=\r\n", b"=z\r\n", b"= lf\n",
+        b"= \t\r\n", b"= \xff\r\n", b"= a\rb\r\n", b"* EVENT stop\r\n", b"+ OK info completed\r\n",
+        b"- ERR no\r\n", b"\r\n", b"?\r\n", b" = y\r\n", b"= " + b"y" * 600 + b"\r\n",
+    ]) | st.integers(1, 40).map(lambda n: b"= line\r\n" * n),
+    max_size=30,
+)  # fmt: skip
+ASKED = st.lists(
+    st.sampled_from([b"info a\r\n", b"info history\r\n", b"x\xff\r\n"]), max_size=6
+).map(b"".join)
+
+
+@given(ASKED, BULK, st.lists(st.integers(0, 3000), max_size=4), st.sampled_from([600, 10**6]))
+def test_lines_taken_together_are_those_taken_one_by_one(
+    asked: bytes, lines: list[bytes], cuts: list[int], limit: int
+) -> None:
+    data = b"".join(lines)
+    at = [0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]
+    chunks = [data[start:end] for start, end in itertools.pairwise(at)]
+    made = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decode, "MAX_MESSAGE", limit)
+        for long in (1, 10**9):
+            patch.setattr(decode, "_LONG", long)
+            decoder = TextDecoder()
+            decoder.feed(TO_CLIENT, TEXT_GREETING)
+            decoder.feed(TO_MONITOR, asked)
+            said = [each for chunk in chunks for each in one_by_one(decoder, TO_CLIENT, chunk)]
+            made.append([(m._replace(slot=None), c) for m, c in said])
+    assert made[0] == made[1]
+
+
+def test_many_lines_of_one_read_are_one_message(text: Talk) -> None:
+    text.client(b"info a\r\n")
+    lines = b"= some line\r\n" * 100
+    assert text.monitor(lines[5:] + b"* EVENT stop\r\n" + lines + b"+ OK info completed\r\n") == [
+        ("undecoded", "not a line of QMP 0.1"),
+        ("output", "some line", 1),
+        ("event", "stop"),
+        ("output", "some line", 1),
+        ("success", "info", 1),
+    ]
+    assert [m.lines for m in text.messages[2:]] == [1, 99, 1, 100, 1]

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
-from txqmp.journal.record import Direction, Kind, Record, encode
+from txqmp.journal.record import Direction, Entry, Kind, Record, Run, encode
 from txqmp.journal.redact import redact
 from txqmp.proxy import tap as tap_module
 from txqmp.proxy.relay import ITap
@@ -39,8 +39,9 @@ class Tapped:
         monkeypatch.setattr(tap_module, "monotonic", lambda: self.now - 900)
         self.clock = Turns()
         self.records: list[Record] = []
+        self.runs: list[Run] = []
         self.tap = Tap(
-            self.records.extend,
+            self.take,
             self.clock,
             monitor="vm1",
             connection=7,
@@ -49,6 +50,14 @@ class Tapped:
             link=link,
             **settings,
         )
+
+    def take(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            if isinstance(entry, Run):
+                self.runs.append(entry)
+                self.records += entry.records()
+            else:
+                self.records.append(entry)
 
     def turn(self) -> None:
         self.clock.advance(1)
@@ -359,6 +368,23 @@ def test_each_line_that_wants_an_answer_asks_once(monkeypatch: pytest.MonkeyPatc
     tapped.turns()
     assert len(asked) == 4
     assert (asked[0], asked[-1]) == ("stop", "cont")
+
+
+def test_many_lines_are_recorded_as_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    tapped = Tapped(monkeypatch, lambda slot: 17)
+    tapped.tap.to_client(TEXT)
+    tapped.tap.to_monitor(b"info mtree\r\n")
+    lines = [b"= line %d\r\n" % number for number in range(100)]
+    tapped.tap.to_client(b"".join(lines) + b"+ OK info mtree completed\r\n")
+    tapped.turn()
+    (run,) = tapped.runs
+    assert run.count == 100
+    assert [r.seq for r in tapped.records] == list(range(1, 104))
+    assert [r.raw for r in tapped.records[2:-1]] == lines
+    assert tapped.records[5].fields == {
+        "text": "line 3", "command": "info", "reply_to": 2, "link": 17,
+    }  # fmt: skip
+    assert (tapped.records[-1].kind, tapped.records[-1].seq) == (Kind.SUCCESS, 103)
 
 
 # Waiting for more.

@@ -38,6 +38,7 @@ def test_qmp_proxy_wants_no_options() -> None:
         "max-connections": 1000,
         "dialect": None,
         "on-upstream-loss": None,
+        "no-decode": 0,
         "no-hmp": 0,
         "event-data": 0,
         "rotate-bytes": 100_000_000,
@@ -65,6 +66,7 @@ GOOD = [
     ("--keep=1", "keep", 1),
     ("--greeting-timeout=0.5", "greeting-timeout", 0.5),
     ("--no-redact", "no-redact", 1),
+    ("--no-decode", "no-decode", 1),
     ("--quiet", "quiet", 1),
     ("-q", "quiet", 1),
     ("--journal=/j", "journal", "/j"),
@@ -103,6 +105,11 @@ BAD = [
 def test_a_bad_value(argument: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         parsed(ProxyOptions(), argument)
+
+
+def test_what_a_gateway_says_is_decoded() -> None:
+    with pytest.raises(UsageError, match="--no-decode: what a gateway says"):
+        parsed(ProxyOptions(), "--no-decode", "--dialect=text")
 
 
 def test_only_a_path_is_taken_for_a_unix_socket_that_was_meant() -> None:

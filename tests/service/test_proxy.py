@@ -231,6 +231,37 @@ async def test_the_service_that_the_command_line_describes(
     ]
 
 
+async def test_what_is_not_to_be_decoded_is_recorded_as_it_comes(
+    short_path: Path, running_reactor: Any
+) -> None:
+    application = Application(running_reactor, short_path, decode=False, quiet=True)
+    application.startService()
+    assert await application.asks("info status") == ("VM status: running",)
+    await application.stopService()
+    opened, *said, closed = application.records()
+    assert (opened.kind, closed.kind) == (Kind.OPENED, Kind.CLOSED)
+    assert {record.kind for record in said} == {Kind.UNDECODED}
+    raw = b"".join(record.raw or b"" for record in said)
+    assert b"info status\r\n" in raw
+    assert raw.endswith(b"+ OK info status completed\r\n")
+
+
+@pytest.mark.parametrize(("argv", "decode"), [([], True), (["--no-decode"], False)])
+def test_the_command_line_says_whether_it_is_decoded(
+    argv: list[str], decode: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(
+        proxy, "Tap", lambda *args, **settings: given.update(settings)
+    )  # only its settings matter
+    monkeypatch.setattr(proxy, "describe_peer", lambda transport: {})
+    options = ProxyOptions()
+    options.parseOptions([*argv, f"--journal={tmp_path}/j"])
+    (service,) = makeService(options)
+    service._tap(None, 1)
+    assert given["decode"] is decode
+
+
 def test_a_machine_that_was_asked_for_is_not_announced(tmp_path: Path) -> None:
     options = ProxyOptions()
     options.parseOptions(["--connect=machine:name=vm1", f"--journal={tmp_path}/j"])

@@ -8,7 +8,7 @@ from dataclasses import replace
 from txqmp.codec import draft, is_final
 from txqmp.errors import JournalError
 from txqmp.journal.harmless import is_harmless
-from txqmp.journal.record import Encoder, Kind, Record, say, tell
+from txqmp.journal.record import Encoder, Entry, Kind, Record, Run, say, tell
 from txqmp.journal.redact import redact as redacted
 
 _REMEMBERED = 256 * 1024
@@ -33,6 +33,53 @@ class Liner:
         self._told: dict[bytes, str] = {}
         self._said: dict[bytes | None, str] = {None: ""}
         self._size = 0
+
+    def text(self, entries: Sequence[Entry]) -> tuple[bytes, int, int]:
+        """
+        Write records and runs of them, in their order. It never raises.
+
+        :returns: the lines, how many they are, and how many records cannot be written at all.
+        """
+        parts: list[bytes] = []
+        records: list[Record] = []
+        wanted, count = len(entries), 0
+        for entry in entries:
+            if isinstance(entry, Record):
+                records.append(entry)
+                continue
+            lines = self.lines(records)
+            records = []
+            joined, joint_count = self._run_lines(entry)
+            parts += lines + joined
+            count += len(lines) + joint_count
+            wanted += entry.count - 1
+        lines = self.lines(records)
+        parts += lines
+        count += len(lines)
+        return b"".join(parts), count, wanted - count
+
+    def _run_lines(self, run: Run) -> tuple[list[bytes], int]:
+        """
+        Write a run, in one go where there is nothing to hide in it; else its halves.
+
+        :returns: the lines, and how many they are.
+        """
+        record = run.joint
+        record.run = self._run
+        try:
+            message = (record, draft(record.fields))
+            if not (self._redact and (record.sensitive or not self._is_plain([message]))):
+                return [self._encoder.run(run)], run.count
+        except Exception:  # one by one it is found out which
+            return self._one_by_one(run)
+        if run.count <= _GROUP:
+            return self._one_by_one(run)
+        (one, ones), (other, others) = map(self._run_lines, run.halves())
+        return one + other, ones + others
+
+    def _one_by_one(self, run: Run) -> tuple[list[bytes], int]:
+        lines = self.lines(run.records())
+        return lines, len(lines)
 
     def lines(self, records: Sequence[Record]) -> list[bytes]:
         """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -82,6 +82,44 @@ class Record:
     run: str = ""
 
 
+@dataclass(slots=True)
+class Run:
+    """
+    The records of lines of command data that came in one read, taken together.
+
+    They differ in ``seq``, which goes up by one, in the line and in nothing else. Each line is
+    ``= ``, printable ASCII and CRLF.
+
+    :ivar joint: the record of the first line, with the bytes of all of them.
+    :ivar count: how many lines.
+    """
+
+    joint: Record
+    count: int
+
+    def records(self) -> list[Record]:
+        """Take them apart."""
+        first = self.joint.seq
+        return [self._record(first + index, [line]) for index, line in enumerate(self._lines())]
+
+    def halves(self) -> tuple[Run, Run]:
+        """Take it in two; it has two lines at least."""
+        lines, first, half = self._lines(), self.joint.seq, self.count // 2
+        return (
+            Run(self._record(first, lines[:half]), half),
+            Run(self._record(first + half, lines[half:]), self.count - half),
+        )
+
+    def _lines(self) -> list[bytes]:
+        return (self.joint.raw or b"").splitlines(keepends=True)
+
+    def _record(self, seq: int, lines: list[bytes]) -> Record:
+        fields = {**self.joint.fields, "text": lines[0][2:-2].decode("ascii")}
+        return replace(self.joint, seq=seq, fields=fields, raw=b"".join(lines))
+
+
+Entry = Record | Run
+
 _ENVELOPE = frozenset(
     [
         "v",
@@ -128,6 +166,32 @@ class Encoder:
         :param said: what :func:`say` gives for its raw bytes.
         :raises ValueError: if a time is out of range.
         """
+        before, after = self._around(record)
+        return f"{before}{record.seq}{after}{told}{said}}}\n".encode("ascii")
+
+    def run(self, run: Run) -> bytes:
+        """
+        Write the lines of a run, in whose fields ``text`` comes first.
+
+        :raises JournalError: if a field has the name of a part of the envelope.
+        :raises ValueError: if a time is out of range.
+        """
+        record = run.joint
+        before, after = self._around(record)
+        rest = tell({key: value for key, value in record.fields.items() if key != "text"})
+        middle, end = f'"{rest},"raw":"= ', '\\r\\n"}\n'
+        after += ',"text":"'
+        # Quoted in one go: a backslash of theirs is doubled, so none of them looks like an end.
+        lines = _quoted((record.raw or b"").decode("ascii"))[3:-5].split("\\r\\n= ")
+        return "".join(
+            [
+                f"{before}{seq}{after}{line}{middle}{line}{end}"
+                for seq, line in enumerate(lines, record.seq)
+            ]
+        ).encode("ascii")
+
+    def _around(self, record: Record) -> tuple[str, str]:
+        """What stands before a record's number, and between that and its fields."""
         if record.time is not self._time or record.mono is not self._mono:
             self._keep_stamp(record)
         if record.peer is not self._peer:
@@ -139,8 +203,7 @@ class Encoder:
         ):
             self._keep_place(record)
         manner = _manner(record.direction, record.dialect, record.kind)
-        line = f"{self._stamp}{self._place}{record.seq}{self._peer_text}{manner}{told}{said}}}\n"
-        return line.encode("ascii")
+        return f"{self._stamp}{self._place}", f"{self._peer_text}{manner}"
 
     def _keep_stamp(self, record: Record) -> None:
         if not math.isfinite(record.mono):

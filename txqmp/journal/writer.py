@@ -20,7 +20,7 @@ from twisted.logger import Logger
 
 from txqmp.journal.file import JournalFile
 from txqmp.journal.lines import Liner
-from txqmp.journal.record import Kind, Record, encode, iso_time
+from txqmp.journal.record import Entry, Kind, Record, encode, iso_time
 
 __all__ = ["Journal", "JournalFile"]
 
@@ -133,26 +133,26 @@ class Journal:
         self._file.open()
         self._state = "open"
 
-    def record(self, records: Sequence[Record]) -> None:
+    def record(self, records: Sequence[Entry]) -> None:
         """
-        Write records, in this order and after all that came before. It never raises.
+        Write records, and runs of them, in this order and after all that came before. It never
+        raises.
 
         They are the journal's from now on: it marks them with its ``run``.
         """
         if not records:
             return
         if self._state != "open":
-            self._lose(len(records), "the journal is not open")
+            self._lose(sum(map(_count, records)), "the journal is not open")
             return
-        lines = self._liner.lines(records)
-        if len(lines) < len(records):
-            self._lose(len(records) - len(lines), "the record cannot be written as JSON")
-        data = b"".join(lines)
+        data, count, lost = self._liner.text(records)
+        if lost:
+            self._lose(lost, "the record cannot be written as JSON")
         if self._backlog + len(data) > self._max_backlog:
-            self._lose(len(lines), f"more than {self._max_backlog} bytes wait to be written")
-        elif lines:
+            self._lose(count, f"more than {self._max_backlog} bytes wait to be written")
+        elif count:
             self._backlog += len(data)
-            self._queue.append(_Lines(data, len(lines), time.time()))
+            self._queue.append(_Lines(data, count, time.time()))
         self._start()
 
     def close(self) -> Deferred[None]:
@@ -307,6 +307,10 @@ def _join(chunk: list[_Lines]) -> _Lines:
     return _Lines(
         b"".join(lines.data for lines in chunk), sum(lines.count for lines in chunk), chunk[0].since
     )
+
+
+def _count(entry: Entry) -> int:
+    return 1 if isinstance(entry, Record) else entry.count
 
 
 def _call(function: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ of all its messages are the bytes that went by.
 
 from __future__ import annotations
 
-from collections import deque
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -23,7 +23,10 @@ from txqmp.jsonqmp import values
 from txqmp.jsonqmp.grammar import ABSENT
 from txqmp.jsonqmp.values import Junk, Value, ValueSplitter
 from txqmp.monitor.framing import LineSplitter, Overlong
+from txqmp.proxy.unanswered import Slot, Unanswered
 from txqmp.text import grammar as text_grammar
+
+__all__ = ["JSONDecoder", "Message", "Slot", "TextDecoder", "UnknownDecoder"]
 
 _log = Logger()
 
@@ -33,13 +36,15 @@ Bytes in a message; the pieces of a longer one are journalled undecoded. Nothing
 while a message is read, which takes up to a quarter of a second for each MiB.
 """
 
-MAX_UNANSWERED = 100_000
-"""Commands kept to pair replies with. Beyond them no reply of the connection is paired."""
-
 # Monitors say little else than that a command was completed, and of few commands.
 _parse_completion = lru_cache(maxsize=256)(text_grammar.parse_server_line)
 _SHORT = 80
 """Bytes in a line that may be remembered."""
+
+# Command data that needs no closer look, in lines enough to be worth a step of their own.
+_RUN = re.compile(rb"^(?:= [ -~]*+\r\n){4,}+", re.MULTILINE)
+_LONG = 512
+"""Bytes in a read that is searched for them."""
 
 _UNHEEDED = (values.WHITE_SPACE, values.INCOMPLETE, values.SKIPPED)
 """The junk that a monitor does not answer."""
@@ -53,6 +58,8 @@ class Message(NamedTuple):
     :ivar raw: its bytes.
     :ivar slot: the command's own place, when it is a command.
     :ivar sensitive: it answers, or may answer, a command that asked for a secret.
+    :ivar lines: how many lines of command data it is. Where it is more than one ``raw`` holds
+        them all, ``fields`` the first.
     """
 
     kind: Kind
@@ -60,86 +67,7 @@ class Message(NamedTuple):
     raw: bytes
     slot: Slot | None = None
     sensitive: bool = False
-
-
-class Slot:
-    """
-    A command that has no answer yet.
-
-    :ivar seq: the number of its record, set when it gets one.
-    :ivar mono: when it was sent, in seconds of the monotonic clock; set with ``seq``.
-    :ivar link: the number that it shares with what it led to, or was led to by; set with ``seq``.
-    """
-
-    __slots__ = ("command", "id", "link", "mono", "sensitive", "seq")
-
-    def __init__(self, command: str, id: object = ABSENT, sensitive: bool = False) -> None:
-        self.command = command
-        self.id = id
-        self.sensitive = sensitive
-        self.seq = 0
-        self.mono = 0.0
-        self.link: int | None = None
-
-
-class Unanswered:
-    """The commands that wait for an answer, within a bound."""
-
-    def __init__(self) -> None:
-        self._slots: deque[Slot] = deque()
-        self._ordered = True
-        self._too_many = False
-        # Those that asked for a secret; the forgotten ones count for ever.
-        self._sensitive = 0
-
-    def add(self, slot: Slot) -> Slot:
-        """A command was sent."""
-        self._sensitive += slot.sensitive
-        if len(self._slots) >= MAX_UNANSWERED:
-            self._too_many = True
-            self._slots.clear()
-        if not self._too_many and (self._ordered or slot.id is not ABSENT):
-            self._slots.append(slot)
-        return slot
-
-    def lose_order(self) -> None:
-        """An answer may have been overlooked: none is paired any more, unless by its id."""
-        self._ordered = False
-        self._slots = deque(slot for slot in self._slots if slot.id is not ABSENT)
-
-    def oldest(self) -> Slot | None:
-        """The command whose turn it is."""
-        return self._slots[0] if self._slots else None
-
-    def take(self) -> Slot | None:
-        """The command whose turn it is has got its answer."""
-        return self._take_at(0) if self._slots else None
-
-    def take_id(self, key: object, failed: bool) -> Slot | None:
-        """
-        The oldest command of this id has got its answer.
-
-        :param failed: the answer is an error: what could not be read gets nothing else.
-        """
-        for index, slot in enumerate(self._slots):
-            if _same_id(slot.id, key) and (failed or slot.command):
-                return self._take_at(index)
-        return None
-
-    def _take_at(self, index: int) -> Slot:
-        slot = self._slots[index]
-        del self._slots[index]
-        self._sensitive -= slot.sensitive
-        return slot
-
-    def is_sensitive(self, slot: Slot | None) -> bool:
-        """Whether the answer to a command is a secret; to an unknown one, if any may be."""
-        return self._sensitive > 0 if slot is None else slot.sensitive
-
-
-def _same_id(one: object, other: object) -> bool:
-    # To Python true is 1, to JSON it is not; 1.0 comes back as 1.
-    return one == other and isinstance(one, bool) is isinstance(other, bool)
+    lines: int = 1
 
 
 class _Decoder:
@@ -200,6 +128,40 @@ class TextDecoder(_Decoder):
     def __init__(self) -> None:
         super().__init__(LineSplitter)
         self._greeted = False
+
+    def feed(self, way: Direction, data: bytes) -> list[tuple[Message, Slot | None]]:
+        """
+        Take a copy of what went by.
+
+        :returns: each message that ends in it, or several lines of command data as one, with
+            the command that it answers.
+        """
+        splitter = self._splitters[way]
+        if (
+            not _LONG <= len(data) <= splitter.max_length
+            or way is Direction.TO_MONITOR
+            or not self._greeted
+        ):
+            return super().feed(way, data)
+        messages = []
+        done = 0
+        for run in _RUN.finditer(data, 0 if splitter.fresh else data.find(b"\n") + 1):
+            start, end = run.span()
+            if start > done:
+                messages += super().feed(way, data[done:start])
+            messages += self._run(run[0])
+            done = end
+        if done < len(data):
+            messages += super().feed(way, data[done:])
+        return messages
+
+    def _run(self, raw: bytes) -> list[tuple[Message, Slot | None]]:
+        slot = self._unanswered.oldest()
+        if self._unanswered.is_sensitive(slot):
+            return super().feed(Direction.TO_CLIENT, raw)
+        fields = {"text": raw[2 : raw.index(b"\r")].decode("ascii")}
+        count = raw.count(b"\n")
+        return [(Message(Kind.OUTPUT, fields, raw, None, False, count), slot)]
 
     def finish(self, way: Direction) -> Iterator[Message]:
         """

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
-from txqmp.journal.record import Direction, Kind, Record, iso_time
+from txqmp.journal.record import Direction, Entry, Kind, Record, Run, iso_time
 from txqmp.proxy.decode import JSONDecoder, Message, Slot, TextDecoder, UnknownDecoder
 from txqmp.proxy.relay import ITap
 
@@ -41,7 +41,8 @@ class Tap:
     big to be read, and **next to nothing is redacted**: a read that holds a word like *password*
     is hidden as a whole, but the secret itself may stand in the next one.
 
-    :param record: takes records, in order; must not raise.
+    :param record: takes records, in order, and many lines of command data as one
+        :class:`~txqmp.journal.record.Run`; must not raise.
     :param clock: puts the decoding off.
     :param monitor: the monitor's name.
     :param connection: the conversation's number.
@@ -51,12 +52,14 @@ class Tap:
         was led to by; its replies get it too.
     :param hold: seconds to wait for more before what was heard is decoded; it is not waited
         for more than 64 KiB. A turn of the reactor for each read costs more than to decode it.
+        Records of several taps that hold are in their order no more, if ever so little: not for
+        a gateway, whose readers follow a command from one connection to the other.
     :param decode: False to record what was heard as it came.
     """
 
     def __init__(
         self,
-        record: Callable[[list[Record]], None],
+        record: Callable[[list[Entry]], None],
         clock: IReactorTime,
         *,
         monitor: str,
@@ -93,7 +96,7 @@ class Tap:
 
         :param since: when that began, in seconds since the epoch.
         """
-        records: list[Record] = []
+        records: list[Entry] = []
         self._decode_heard(records)
         fields = {"problem": problem, "since": iso_time(since)}
         records.append(self._make(Kind.GAP, fields, time(), monotonic()))
@@ -101,7 +104,7 @@ class Tap:
 
     def resync(self, state: dict[str, Any]) -> None:
         """Say what the machine is and how it is, as it was asked."""
-        records: list[Record] = []
+        records: list[Entry] = []
         self._decode_heard(records)
         records.append(self._make(Kind.RESYNC, state, time(), monotonic()))
         self._record(records)
@@ -125,7 +128,7 @@ class Tap:
         if self._turn is not None:
             self._turn.cancel()
             self._turn = None
-        records: list[Record] = []
+        records: list[Entry] = []
         self._decode_heard(records, over=True)
         fields = {
             "reason": reason,
@@ -152,12 +155,12 @@ class Tap:
     def _decode(self) -> None:
         self._turn = None
         self._waiting = 0
-        records: list[Record] = []
+        records: list[Entry] = []
         self._decode_heard(records)
         if records:
             self._record(records)
 
-    def _decode_heard(self, records: list[Record], over: bool = False) -> None:
+    def _decode_heard(self, records: list[Entry], over: bool = False) -> None:
         # The monitor's first byte tells the dialect, white space aside (rule 24).
         if self._decoder is None and (self._first or over or sum(self._bytes.values()) > _UNHEARD):
             self._decoder = _DECODERS.get(self._first, UnknownDecoder)()
@@ -175,7 +178,7 @@ class Tap:
 
     def _write(
         self,
-        records: list[Record],
+        records: list[Entry],
         decoder: _Decoder,
         way: Direction,
         messages: Iterable[tuple[Message, Slot | None]],
@@ -184,7 +187,7 @@ class Tap:
     ) -> None:
         monitor, connection, peer = self._monitor, self._connection, self._peer
         dialect, link, output = decoder.dialect, self._link, Kind.OUTPUT
-        for (kind, fields, raw, slot, sensitive), answers in messages:
+        for (kind, fields, raw, slot, sensitive, lines), answers in messages:
             self._seq += 1
             if slot is not None:
                 slot.seq = self._seq
@@ -205,7 +208,11 @@ class Tap:
                 stamp, mono, monitor, connection, self._seq, kind,
                 peer, way, dialect, fields, raw, sensitive,
             )  # fmt: skip
-            records.append(record)
+            if lines == 1:
+                records.append(record)
+            else:
+                records.append(Run(record, lines))
+                self._seq += lines - 1
 
     def _make(self, kind: Kind, fields: dict[str, Any], stamp: float, mono: float) -> Record:
         self._seq += 1

@@ -11,7 +11,7 @@ from twisted.python.usage import UsageError
 from txqmp.journal.writer import Journal
 from txqmp.proxy.peer import describe_peer
 from txqmp.proxy.relay import RelayFactory
-from txqmp.proxy.tap import Tap
+from txqmp.proxy.tap import HOLD, Tap
 from txqmp.service.daemon import Daemon
 from txqmp.service.gateway import GatewayService
 from txqmp.service.options import (
@@ -41,6 +41,7 @@ class ProxyService(JournalledPort):
     :param greeting_timeout: seconds in which the monitor must greet.
     :param max_connections: clients at a time.
     :param quiet: log no line for each connection.
+    :param decode: False to journal what is said as it comes, undecoded.
     :raises ValueError: ``listen`` is not the string of an endpoint.
     :raises CannotListenError: from starting, if the port cannot be had.
     :raises JournalError: from starting, if the journal cannot be written.
@@ -58,11 +59,13 @@ class ProxyService(JournalledPort):
         greeting_timeout: float = 30.0,
         max_connections: int = 1000,
         quiet: bool = False,
+        decode: bool = True,
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
         self._name = name
         self._upstream = upstream
+        self._decode = decode
         self._relay = RelayFactory(
             endpoint,
             self._tap,
@@ -83,6 +86,8 @@ class ProxyService(JournalledPort):
             connection=number,
             peer=describe_peer(transport),
             upstream=self._upstream,
+            hold=HOLD,
+            decode=self._decode,
         )
 
     async def _close(self) -> None:
@@ -122,6 +127,7 @@ class ProxyOptions(JournalOptions):
         ],
     ]
     optFlags = [
+        ["no-decode", None, "record what is said as it comes, undecoded: for bulk."],
         ["no-hmp", None, "with --dialect text: never use human-monitor-command."],
         ["event-data", None, "with --dialect text: append the data of events."],
     ]
@@ -147,6 +153,8 @@ class ProxyOptions(JournalOptions):
         for option in ("on-upstream-loss", "no-hmp", "event-data"):
             if self[option] and self["dialect"] is None:
                 raise UsageError(f"--{option} goes with --dialect text")
+        if self["no-decode"] and self["dialect"] is not None:
+            raise UsageError("--no-decode: what a gateway says has to be decoded to be linked")
 
 
 def makeService(options: ProxyOptions) -> Daemon:
@@ -170,7 +178,7 @@ def makeService(options: ProxyOptions) -> Daemon:
             on_loss=options["on-upstream-loss"] or "hold",
         )
     else:
-        service = ProxyService(*arguments, **settings)
+        service = ProxyService(*arguments, **settings, decode=not options["no-decode"])
     service.setServiceParent(daemon)
     if options["connect"] == "machine:":
         _log.info("no monitor was given with --connect: clients talk to a simulated machine")
