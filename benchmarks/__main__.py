@@ -109,8 +109,6 @@ def main(argv: Sequence[str]) -> int:
             say(report.plain(figures))
     if options.rst:
         say(report.rst(everything))
-    if options.plot is not None:
-        plot.draw(everything, options.plot)
     if options.json is not None:
         found = {
             "machine": machine,
@@ -119,6 +117,8 @@ def main(argv: Sequence[str]) -> int:
             "cases": written,
         }
         options.json.write_text(json.dumps(found, indent=1) + "\n")
+    if options.plot is not None:
+        plot.draw(everything, options.plot)
     return int(any("failed" in result for result in written.values()))
 
 

@@ -8,11 +8,17 @@ from pathlib import Path
 from benchmarks.measure import Figure
 
 
+MOST = 100.0
+"""No bar is longer: what costs nothing would have no end."""
+
+
 def goodness(figure: Figure) -> float:
     """How a figure stands to its target: 1 reaches it, 2 is twice as good."""
     assert figure.target is not None
     value, wanted = figure.median, figure.target.value
-    return wanted / value if figure.target.relation == "<=" else value / wanted
+    if figure.target.relation == ">=":
+        return value / wanted
+    return min(MOST, wanted / value) if value > 0 else MOST
 
 
 def draw(figures: Sequence[Figure], path: Path) -> None:

@@ -157,6 +157,7 @@ async def test_a_peer_that_is_missing_is_named(
 def test_how_a_figure_stands_to_its_target() -> None:
     assert goodness(figure([2.0], [1.0], at_least(4))) == 0.5
     assert goodness(figure([0.2], [1.0], at_most(0.6))) == pytest.approx(3.0)
+    assert goodness(figure([-0.1], [1.0], at_most(0.6))) == 100.0
 
 
 def test_the_picture_has_a_bar_for_each_figure_with_a_target(tmp_path: Path) -> None:
