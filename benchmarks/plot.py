@@ -7,7 +7,6 @@ from pathlib import Path
 
 from benchmarks.measure import Figure
 
-
 MOST = 100.0
 """No bar is longer: what costs nothing would have no end."""
 

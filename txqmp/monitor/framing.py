@@ -218,7 +218,9 @@ class BoundedLineReceiver(GatheringWriter, LineReceiver):
             try:
                 self.lineReceived(data[: end - 1])
             finally:
-                self._end_of_turn()
+                self._busyReceiving = False
+                if self._gathered or not self._alone:
+                    self.flush()
         else:
             lines = splitter.feed_crlf(data)
             if lines is None:
