@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from contextlib import suppress
 from typing import Any
@@ -11,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from txqmp import codec
 from txqmp.errors import InvalidCommand, ProtocolViolation
-from txqmp.jsonqmp import grammar
 from txqmp.jsonqmp.grammar import (
     ABSENT,
     Command,
@@ -344,9 +343,9 @@ def in_single_quotes(text: str) -> str:
 def by_both(raw: bytes) -> list[str]:
     """How a reply is read with orjson, where it is installed, and without."""
     ways = []
-    for loads in (grammar._fast_loads, None):
+    for loads in (codec._fast_loads, None):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(grammar, "_fast_loads", loads)
+            patch.setattr(codec, "_fast_loads", loads)
             try:
                 ways.append(repr(parse_server_message(raw)))
             except ProtocolViolation as violation:
@@ -401,20 +400,6 @@ def test_whole_numbers_stay_whole_wherever_they_stand(blanks: int, number: int) 
     raw = b'{"return":%b%d,"id":1}' % (b" " * blanks, number)
     assert parse_server_message(raw) == Success(number, 1)
     assert by_both(raw)[0] == by_both(raw)[1]
-
-
-@pytest.mark.parametrize("end", [b"", b"]"], ids=["value", "junk"])
-@pytest.mark.parametrize("on", [True, False])
-def test_the_garbage_collector_is_as_it_was(on: bool, end: bytes) -> None:
-    raw = b'{"return": [%b{}]%b, "id": 1}' % (b"{}," * 5000, end)
-    before = gc.isenabled()
-    try:
-        (gc.enable if on else gc.disable)()
-        with suppress(ProtocolViolation):
-            parse_server_message(raw)
-        assert gc.isenabled() is on
-    finally:
-        (gc.enable if before else gc.disable)()
 
 
 TEXTS = st.text(st.sampled_from("\"'\\a\n") | st.characters(exclude_categories=["Cs"]))

@@ -251,14 +251,13 @@ def test_the_command_line_says_whether_it_is_decoded(
     argv: list[str], decode: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: dict[str, Any] = {}
-    monkeypatch.setattr(
-        proxy, "Tap", lambda *args, **settings: given.update(settings)
-    )  # only its settings matter
+    # Only its settings matter.
+    monkeypatch.setattr(port, "Tap", lambda *args, **settings: given.update(settings))
     monkeypatch.setattr(proxy, "describe_peer", lambda transport: {})
     options = ProxyOptions()
     options.parseOptions([*argv, f"--journal={tmp_path}/j"])
     (service,) = makeService(options)
-    service._tap(None, 1)
+    service._client_tap(None, 1)
     assert given["decode"] is decode
 
 

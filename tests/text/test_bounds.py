@@ -464,3 +464,11 @@ def test_an_abandoned_run_keeps_nothing() -> None:
     wire.sends(b"= 0123456789\r\n" * 100)
     assert wire.client._commands.sent[0].lines == []
     wire.says("+ OK info all completed")
+
+
+def test_a_line_of_a_run_that_is_too_long_is_none() -> None:
+    wire = ClientWire(max_line=600)
+    errors: list[Any] = []
+    wire.client.execute("info", "all").addErrback(errors.append)
+    wire.sends(b"= short\r\n= " + b"x" * 700 + b"\r\n= short\r\n")
+    assert "max_line" in str(errors[0].value)

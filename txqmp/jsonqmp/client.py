@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from enum import Enum
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache, partial
 from typing import Any, ClassVar, cast
@@ -37,7 +37,7 @@ DEFAULT_TIMEOUTS: Mapping[str, float | None] = {
 """Seconds for the reply to a command, by the first glob that fits; None: for ever."""
 
 
-class State(Enum):
+class State(StrEnum):
     """Where a client stands; what may come then is in ``JSONClient.LEGAL``."""
 
     GREETING = "the greeting is awaited"
@@ -45,9 +45,6 @@ class State(Enum):
     IDLE = "no reply is owed"
     BUSY = "a reply is owed"
     OVER = "the connection is over"
-
-    # That of Enum is written in Python, and costs more than the look-up.
-    __hash__ = object.__hash__
 
 
 def _first_fit(timeouts: Mapping[str, float | None], command: str) -> float | None:

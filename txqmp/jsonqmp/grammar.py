@@ -12,22 +12,14 @@ that are not finite, which it writes as ``inf``.
 from __future__ import annotations
 
 import enum
-import gc
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, NoReturn, TypeAlias, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, NoReturn, TypeAlias, TypeVar
 
+from txqmp.codec import loads_or
 from txqmp.errors import InvalidCommand, ProtocolViolation
-
-_fast_loads: Callable[[bytes], Any] | None = None
-try:
-    import orjson
-except ImportError:
-    pass
-else:
-    _fast_loads = orjson.loads
 
 JSONValue: TypeAlias = "JSONObject | list[JSONValue] | str | int | float | bool | None"
 JSONObject: TypeAlias = dict[str, JSONValue]
@@ -125,8 +117,6 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _KINDS = ("QMP", "return", "error", "event")
 # Far beyond any clock, and no float overflows on the way.
 _LAST_SECOND = 1 << 62
-# Bytes in a message beyond which its objects would set the garbage collector off.
-_LARGE = 8192
 
 
 def parse_command(raw: bytes) -> Command:
@@ -296,12 +286,8 @@ def _member(holder: JSONObject, name: str, kind: type[_Kind], raw: bytes) -> _Ki
 
 
 def _parse_object(raw: bytes) -> JSONObject:
-    # The collector finds no garbage in what is being read, and looks for it again and again.
-    pause = len(raw) > _LARGE and gc.isenabled()
     try:
-        if pause:
-            gc.disable()
-        message = _parse(raw)
+        message: JSONValue = loads_or(raw, _parse)
     except RecursionError:
         raise ProtocolViolation("nested too deeply", raw) from None
     except json.JSONDecodeError as error:
@@ -310,25 +296,14 @@ def _parse_object(raw: bytes) -> JSONObject:
         raise ProtocolViolation("not Unicode text", raw) from None
     except ValueError:
         raise ProtocolViolation("a number out of range", raw) from None
-    finally:
-        if pause:
-            gc.enable()
     if not isinstance(message, dict):
         raise ProtocolViolation("not a JSON object", raw)
     return message
 
 
 def _parse(raw: bytes) -> JSONValue:
-    # What orjson takes it reads as the standard library does, but for integers beyond 64 bits,
-    # of which it makes floats.
-    if _fast_loads is not None and not _has_long_number(raw):
-        try:
-            value: JSONValue = _fast_loads(raw)
-        except ValueError:
-            pass
-        else:
-            return value
     text = raw.decode("utf-8").strip(" \t\r\n")
+    value: JSONValue
     try:
         value, end = _DECODER.raw_decode(text)
         if end < len(text):
@@ -340,15 +315,6 @@ def _parse(raw: bytes) -> JSONValue:
     if "\\" in text and _SURROGATE.search(raw):
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
-
-
-def _has_long_number(raw: bytes) -> bool:
-    """Say whether an integer in it may be beyond 64 bits."""
-    # Of every sixth byte, 19 digits hold three in a row. ("in" is slower than "find" where it
-    # finds nothing.)
-    if raw[::6].translate(_DIGITS).find(b"000") < 0:
-        return False
-    return raw.translate(_DIGITS).find(_LONG) >= 0
 
 
 def _requote(match: re.Match[str]) -> str:
@@ -375,9 +341,6 @@ def _refuse(word: str) -> NoReturn:
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
 _COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _quote = json.encoder.encode_basestring_ascii
-# An integer beyond 64 bits has so many digits.
-_LONG = b"0" * 19
-_DIGITS = bytes(0x30 if 0x30 <= byte <= 0x39 else 0 for byte in range(256))
 
 
 def write_command(

@@ -265,8 +265,10 @@ class BoundedLineReceiver(GatheringWriter, LineReceiver):
             self._raw.append(data)
         else:
             lines = (self._splitter or self._make_splitter()).feed(data)
-            if lines:
-                self._arrived = deque((*self._arrived, *lines))
+            if self._arrived:
+                self._arrived.extend(lines)
+            elif lines:
+                self._arrived = deque(lines)
         if not self._busyReceiving:
             self._go_on()
 
@@ -301,8 +303,10 @@ class BoundedLineReceiver(GatheringWriter, LineReceiver):
     def _hold_back(self) -> None:
         """Put what was not delivered before what came meanwhile, each line with its CR."""
         rest = [line + b"\r" for line in self._coming]
-        if rest:
-            self._arrived = deque((*rest, *self._arrived))
+        if self._arrived:
+            self._arrived.extendleft(reversed(rest))
+        elif rest:
+            self._arrived = deque(rest)
 
     def setRawMode(self) -> None:
         """Deliver what comes from now on, and what waits, to ``rawDataReceived``."""

@@ -70,12 +70,10 @@ class GatewayService(JournalledPort):
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
-        self._name = name
-        self._address = upstream
         self._quiet = quiet
         self._numbers = count(1)
         self._links = Links()
-        self._upstream = Upstream(
+        self._monitor = Upstream(
             name,
             endpoint,
             self._upstream_tap,
@@ -86,7 +84,7 @@ class GatewayService(JournalledPort):
             quiet=quiet,
         )
         self._gateway = GatewayFactory(
-            self._upstream,
+            self._monitor,
             self._links,
             reactor,
             human=human,
@@ -103,13 +101,19 @@ class GatewayService(JournalledPort):
             numbers=self._numbers,
         )
         self._entrance = Entrance(
-            reactor, greeting_timeout, lambda: self._upstream.reason, max_connections
+            reactor, greeting_timeout, lambda: self._monitor.reason, max_connections
         )
         super().__init__(
-            listen, self._entrance, journal, reactor, upstream, max_connections=max_connections
+            listen,
+            self._entrance,
+            journal,
+            reactor,
+            name=name,
+            upstream=upstream,
+            max_connections=max_connections,
         )
-        self._upstream.setServiceParent(self)
-        self._upstream.when_known().addCallback(self._choose)
+        self._monitor.setServiceParent(self)
+        self._monitor.when_known().addCallback(self._choose)
 
     def _choose(self, dialect: str) -> None:
         if dialect == "text":
@@ -122,7 +126,8 @@ class GatewayService(JournalledPort):
         self._entrance.choose(clients)
 
     def _upstream_tap(self) -> Tap:
-        return self._tap(next(self._numbers), _OURSELVES, lambda slot: self._links.of_json(slot.id))
+        links = self._links
+        return self._tap(next(self._numbers), _OURSELVES, link=lambda slot: links.of_json(slot.id))
 
     def _relay_tap(self, transport: Any, number: int) -> Tap:
         return self._tap(number, describe_peer(transport))
@@ -136,23 +141,12 @@ class GatewayService(JournalledPort):
         def link(slot: Slot) -> int:
             return self._links.of_text(number, next(places))
 
-        return self._tap(number, describe_peer(transport), link)
+        return self._tap(number, describe_peer(transport), link=link)
 
     def _client_gone(self, number: int, reason: str) -> None:
         self._links.forget(number)
         if not self._quiet:
             _log.info("connection {number}: closed: {reason}", number=number, reason=reason)
-
-    def _tap(self, number: int, peer: dict[str, Any], link: Any = None) -> Tap:
-        return Tap(
-            self.journal.record,
-            self._reactor,
-            monitor=self._name,
-            connection=number,
-            peer=peer,
-            upstream=self._address,
-            link=link,
-        )
 
     async def _close(self) -> None:
         self._gateway.close_connections()

@@ -12,6 +12,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.logger import Logger
 
 from txqmp.journal.writer import Journal
+from txqmp.proxy.tap import Tap
 from txqmp.service.options import safe_server_string
 
 _log = Logger()
@@ -39,7 +40,8 @@ class JournalledPort(MultiService):
     :param factory: makes the clients' protocols.
     :param journal: opened and closed with the service.
     :param reactor: listens.
-    :param upstream: the monitor's address, for the log.
+    :param name: the monitor's name in the journal.
+    :param upstream: the monitor's address, in the journal and for the log.
     :param max_connections: clients at a time.
     :raises ValueError: ``listen`` is not the string of an endpoint.
     :raises CannotListenError: from starting, if the port cannot be had.
@@ -52,8 +54,9 @@ class JournalledPort(MultiService):
         factory: Any,
         journal: Journal,
         reactor: Any,
-        upstream: str,
         *,
+        name: str,
+        upstream: str,
         max_connections: int,
     ) -> None:
         super().__init__()
@@ -63,7 +66,8 @@ class JournalledPort(MultiService):
         serverFromString(reactor, self._listen)
         self._port: Any = None
         self._factory = factory
-        self._where = upstream
+        self._name = name
+        self._upstream = upstream
         self._max_connections = max_connections
 
     async def _close(self) -> None:
@@ -89,7 +93,19 @@ class JournalledPort(MultiService):
         _log.info(
             "ready: clients connect to {listen}, the monitor is {upstream}",
             listen=self._listen,
-            upstream=self._where,
+            upstream=self._upstream,
+        )
+
+    def _tap(self, number: int, peer: dict[str, Any], **settings: Any) -> Tap:
+        """Make the tap of a connection."""
+        return Tap(
+            self.journal.record,
+            self._reactor,
+            monitor=self._name,
+            connection=number,
+            peer=peer,
+            upstream=self._upstream,
+            **settings,
         )
 
     def stopService(self) -> Deferred[None]:

@@ -63,32 +63,27 @@ class ProxyService(JournalledPort):
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
-        self._name = name
-        self._upstream = upstream
         self._decode = decode
         self._relay = RelayFactory(
             endpoint,
-            self._tap,
+            self._client_tap,
             reactor,
             greeting_timeout=greeting_timeout,
             max_connections=max_connections,
             quiet=quiet,
         )
         super().__init__(
-            listen, self._relay, journal, reactor, upstream, max_connections=max_connections
+            listen,
+            self._relay,
+            journal,
+            reactor,
+            name=name,
+            upstream=upstream,
+            max_connections=max_connections,
         )
 
-    def _tap(self, transport: Any, number: int) -> Tap:
-        return Tap(
-            self.journal.record,
-            self._reactor,
-            monitor=self._name,
-            connection=number,
-            peer=describe_peer(transport),
-            upstream=self._upstream,
-            hold=HOLD,
-            decode=self._decode,
-        )
+    def _client_tap(self, transport: Any, number: int) -> Tap:
+        return self._tap(number, describe_peer(transport), hold=HOLD, decode=self._decode)
 
     async def _close(self) -> None:
         await self._relay.close_all("the proxy is stopped")

@@ -122,7 +122,8 @@ class TextClient(MonitorClient[Greeting, Event]):
 
     def dataReceived(self, data: bytes) -> None:
         """Take a chunk from the monitor; a run of data lines in it is taken in one step."""
-        if len(data) >= _RUN and self._takes_runs():
+        # No line of a chunk that is within the bound of a line is beyond it (rule 12).
+        if _RUN <= len(data) <= self.MAX_LENGTH and self._takes_runs():
             start = data.find(b"\n") + 1
             if start and not self._at_line_start:
                 super().dataReceived(data[:start])

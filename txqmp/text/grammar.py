@@ -244,7 +244,7 @@ def parse_command(line: bytes, strict: bool = False) -> Command | None:
         (rules 8, 9, 10, 13).
     """
     # No secret is remembered: a command that has one has more arguments.
-    if len(line) <= _SHORT and line.count(b" ") <= 1:
+    if len(line) <= _SHORT and line.count(b" ") <= 1 and line.find(b"\t") < 0:
         return _parse_command_often(line, strict)
     return _parse_command(line, strict)
 

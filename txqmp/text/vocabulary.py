@@ -2,7 +2,8 @@
 The commands that the monitor of 2009 had, as its ``help`` told of them.
 
 ``args`` are the types of :mod:`txqmp.text.table`. Where the versions of that year differ
-(0.10.0, 0.10.50 of June, 0.11.0-rc0) it is the one of June, then the later.
+(0.10.0, 0.10.50 of June, 0.11.0-rc0) it is the one of June, then the later; ``pci_add`` is
+the later's, which takes all that June's does.
 """
 
 from __future__ import annotations
