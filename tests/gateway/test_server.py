@@ -149,3 +149,13 @@ def test_what_cannot_be_read_has_a_place_too() -> None:
     heard = [gate.links.of_text(4, place) for place in (1, 2)]
     wire.says("\x01", "", "stop")
     assert gate.upstream.links == [heard[1]]
+
+
+def test_with_the_monitor_the_chosen_cpu_is_gone() -> None:
+    cpus = ("query-cpus-fast", None, [{"cpu-index": 0}, {"cpu-index": 1}])
+    gate = Gate(cpus, human("info registers", "CPU#1", cpu=1), human("info registers", "CPU#0"))
+    client = gate.client()
+    client.says("cpu 1", "info registers")
+    gate.factory.monitor_lost()
+    client.says("info registers")
+    assert [line for line in client.heard() if line.startswith("=")] == ["= CPU#1", "= CPU#0"]

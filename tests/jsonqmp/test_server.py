@@ -460,3 +460,9 @@ def _cyclic() -> list[Any]:
     cyclic: list[Any] = []
     cyclic.append(cyclic)
     return cyclic
+
+
+@pytest.mark.parametrize("value", ["null", "true", "0", "[]"])
+def test_a_value_that_is_no_object_is_answered(value: str) -> None:
+    (answer,) = AskingWire().asks(f"{value}\n")
+    assert "QMP input must be a JSON object" in answer

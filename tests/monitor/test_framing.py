@@ -270,16 +270,32 @@ def test_a_line_that_is_too_long_is_reported_after_the_pause() -> None:
     assert receiver.got == [b"one", ("too long", b"x" * 9), b"two"]
 
 
-def test_the_receiver_goes_on_after_lineReceived_raised() -> None:
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_the_receiver_goes_on_after_lineReceived_raised(end: bytes) -> None:
     def fail(receiver: Script) -> None:
         raise ZeroDivisionError
 
     receiver = Script()
     receiver.on[b"one"] = fail
     with pytest.raises(ZeroDivisionError):
-        receiver.dataReceived(b"one\ntwo\n")
-    receiver.dataReceived(b"three\n")
+        receiver.dataReceived(b"one" + end + b"two" + end)
+    receiver.dataReceived(b"three" + end)
     assert receiver.got == [b"one", b"two", b"three"]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_what_comes_while_a_line_is_read_waits_behind_the_rest_of_its_chunk(end: bytes) -> None:
+    def more(receiver: Script) -> None:
+        receiver.dataReceived(b"four" + end)
+        receiver.pauseProducing()
+
+    receiver = Script()
+    receiver.makeConnection(StringTransport())
+    receiver.on[b"one"] = more
+    receiver.dataReceived(b"one" + end + b"two" + end + b"three" + end)
+    assert receiver.got == [b"one"]
+    receiver.resumeProducing()
+    assert receiver.got == [b"one", b"two", b"three", b"four"]
 
 
 # Raw mode.
