@@ -14,7 +14,7 @@ FLOORS = [
     {"journal"},
     {"monitor"},
     {"text", "jsonqmp"},
-    {"connect", "testing"},
+    {"sniffer", "testing"},
     {"proxy", "machine", "gateway"},
     {"service"},
     {"cli"},

@@ -17,9 +17,9 @@ from twisted.internet.task import deferLater
 
 from tests.integration.programs import Program, Programs
 from tests.wires import interrupted, result
-from txqmp.connect import connect
 from txqmp.errors import CommandFailed, CommandInterrupted, ProtocolViolation
 from txqmp.jsonqmp.client import JSONClient, JSONClientFactory
+from txqmp.sniffer import connect
 
 pytestmark = [pytest.mark.peer("qemu-system-x86_64")]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail
 
-from txqmp.connect import connect
 from txqmp.errors import InvalidCommand, MonitorError, escaped
 from txqmp.jsonqmp.arguments import parse_line, parse_words
+from txqmp.sniffer import connect
 from txqmp.text.client import Reply
 
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 
-from twisted.python.usage import UsageError
+from twisted.python.usage import Options, UsageError
 
 from txqmp.cli.command import CommandOptions
-from txqmp.cli.demo import DemoOptions
-from txqmp.cli.journal import JournalCommandOptions
-from txqmp.cli.run import RunOptions
-from txqmp.cli.shell import ShellOptions
 from txqmp.errors import MonitorError
+
+
+def _later(module: str, name: str) -> Callable[[], Options]:
+    """Import a command's options when it is given: no command waits for what others need."""
+
+    def make() -> Options:
+        options: Options = getattr(import_module(f"txqmp.cli.{module}"), name)()
+        return options
+
+    return make
 
 
 class TxqmpOptions(CommandOptions):
@@ -25,10 +32,25 @@ class TxqmpOptions(CommandOptions):
         "The services are run by twistd: see twistd qmp-proxy --help, twistd qmp-logger --help."
     )
     subCommands = [
-        ["demo", None, DemoOptions, "Show a recorded session with a simulated machine."],
-        ["journal", None, JournalCommandOptions, "Read journals."],
-        ["run", None, RunOptions, "Send one command to a monitor and show the answer."],
-        ["shell", None, ShellOptions, "Talk with a monitor, command by command."],
+        [
+            "demo",
+            None,
+            _later("demo", "DemoOptions"),
+            "Show a recorded session with a simulated machine.",
+        ],
+        ["journal", None, _later("journal", "JournalCommandOptions"), "Read journals."],
+        [
+            "run",
+            None,
+            _later("run", "RunOptions"),
+            "Send one command to a monitor and show the answer.",
+        ],
+        [
+            "shell",
+            None,
+            _later("shell", "ShellOptions"),
+            "Talk with a monitor, command by command.",
+        ],
     ]
 
     def postOptions(self) -> None:
@@ -38,7 +60,8 @@ class TxqmpOptions(CommandOptions):
         :raises UsageError: no command was given.
         """
         if self.subCommand is None:
-            raise UsageError("say what to do: demo, journal, run, shell")
+            names = ", ".join(str(command[0]) for command in self.subCommands)
+            raise UsageError(f"say what to do: {names}")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -9,7 +9,6 @@ from twisted.internet.defer import Deferred, DeferredLock, fail
 from twisted.internet.interfaces import IStreamClientEndpoint
 from zope.interface import Interface
 
-from txqmp.connect import Client
 from txqmp.errors import (
     CommandFailed,
     CommandInterrupted,
@@ -24,6 +23,7 @@ from txqmp.jsonqmp.grammar import Event, Greeting
 from txqmp.monitor.observer import OneShotObserver
 from txqmp.proxy.kept import KeptMonitor
 from txqmp.proxy.tapped import TappedProtocol
+from txqmp.sniffer import Client
 
 GONE = "monitor is gone"
 

@@ -13,9 +13,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txqmp.connect import Client, SnifferFactory
 from txqmp.errors import MonitorError
 from txqmp.proxy.tapped import TappedFactory, TappedProtocol
+from txqmp.sniffer import Client, SnifferFactory
 
 _log = Logger()
 

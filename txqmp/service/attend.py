@@ -7,10 +7,10 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from txqmp.connect import Client
 from txqmp.errors import CommandError
 from txqmp.jsonqmp.arguments import parse_line
 from txqmp.jsonqmp.client import JSONClient
+from txqmp.sniffer import Client
 from txqmp.text.events import canonical
 
 

@@ -11,12 +11,12 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from txqmp.connect import Client
 from txqmp.errors import CommandError, CommandTimeout, InvalidCommand, MonitorError
 from txqmp.proxy.kept import KeptMonitor
 from txqmp.proxy.tap import Tap
 from txqmp.proxy.tapped import TappedProtocol
 from txqmp.service.attend import LastWords, ask, survey
+from txqmp.sniffer import Client
 
 _log = Logger()
 

@@ -16,9 +16,9 @@ from twisted.internet.task import Clock, deferLater
 
 from tests.jsonqmp.client_wire import greeting
 from tests.wires import Wire, pending, result
-from txqmp.connect import SnifferFactory, connect
 from txqmp.errors import ConnectionUnusable, GreetingTimeout, ProtocolViolation
 from txqmp.jsonqmp.client import JSONClient
+from txqmp.sniffer import SnifferFactory, connect
 from txqmp.text.client import TextClient
 
 TEXT = b"+ OK QEMU 0.10.50 QMP 0.1\r\n"
