@@ -21,12 +21,12 @@ class GracefulClose:
     Lose a connection, and abort it when the peer does not read its rest in time.
 
     :param clock: measures the time.
-    :param timeout: seconds from :meth:`close` to the abort.
+    :param timeout: seconds from :meth:`close` to the abort; None if there is none.
     """
 
     __slots__ = ("_clock", "_closing", "_timeout", "_timer")
 
-    def __init__(self, clock: IReactorTime, timeout: float = CLOSE_TIMEOUT) -> None:
+    def __init__(self, clock: IReactorTime, timeout: float | None = CLOSE_TIMEOUT) -> None:
         self._clock = clock
         self._timeout = timeout
         self._timer: IDelayedCall | None = None
@@ -41,7 +41,8 @@ class GracefulClose:
         """Begin to close; a second call changes nothing."""
         if not self._closing:
             self._closing = True
-            self._timer = self._clock.callLater(self._timeout, self._expired, transport)
+            if self._timeout is not None:
+                self._timer = self._clock.callLater(self._timeout, self._expired, transport)
             # With a paused producer registered, loseConnection would wait for it for ever.
             transport.unregisterProducer()
             transport.loseConnection()

@@ -1,5 +1,5 @@
 """
-Bytes from a client to a monitor and back, unmodified and at once.
+Bytes from a client to a monitor and back, unmodified and at once, and descriptors with them.
 
 What the two say is of no concern here: a tap gets a copy after it was passed on.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import (
@@ -25,11 +25,19 @@ from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
 from txqmp.errors import GreetingTimeout
-from txqmp.monitor.closing import GracefulClose, abort
+from txqmp.monitor.closing import CLOSE_TIMEOUT, GracefulClose, abort
 from txqmp.monitor.observer import OneShotObserver
 from txqmp.monitor.writing import is_plain, write_at_once
+from txqmp.proxy.descriptors import (
+    DescriptorSender,
+    carries_descriptors,
+    close_all,
+    read_in_place,
+)
 
 _log = Logger()
+
+Name = Literal["client", "monitor"]
 
 
 class ITap(Interface):
@@ -43,10 +51,14 @@ class ITap(Interface):
     def opened() -> None:
         """A client is there; the monitor is not yet."""
 
-    def to_monitor(data: bytes) -> None:
-        """The client said this, and it was passed on."""
+    def to_monitor(data: bytes, descriptors: int = 0) -> None:
+        """
+        The client said this, and it was passed on.
 
-    def to_client(data: bytes) -> None:
+        :param descriptors: how many file descriptors came with the first byte.
+        """
+
+    def to_client(data: bytes, descriptors: int = 0) -> None:
         """The monitor said this, and it was passed on."""
 
     def closed(reason: str, ended_by: str, ending: str = "") -> None:
@@ -63,12 +75,14 @@ class ITap(Interface):
 class Side(Protocol):
     """One of the two ends of a conversation."""
 
-    def __init__(self, name: str, conversation: Conversation) -> None:
+    def __init__(self, name: Name, conversation: Conversation) -> None:
         self.name = name
         self._conversation = conversation
-        self._ended = False
-        self._close = GracefulClose(conversation.clock)
+        self.ended = False
+        self._close = GracefulClose(conversation.clock, conversation.close_timeout)
         self._pass_on: Callable[[bytes], object] = lambda data: None
+        self._descriptors: list[int] = []
+        self._sender: DescriptorSender | None = None
         self.lost = False
         self.other: Side | None = None
 
@@ -79,32 +93,47 @@ class Side(Protocol):
 
     def connectionMade(self) -> None:
         """The end is there."""
-        if self.name == "client":
-            self._conversation.client_made(self)
+        self._conversation.made(self)
 
     def join(self, other: Side) -> None:
         """Send what comes here to ``other``, as fast as it takes it."""
         self.other = other
         wire = other.wire
         self._pass_on = partial(write_at_once, wire) if is_plain(wire) else wire.write
+        if carries_descriptors(wire) and carries_descriptors(self.wire):
+            other._sender = DescriptorSender(wire)
+            read_in_place(self.wire, self._descriptors.extend)
         wire.registerProducer(self.transport, True)
 
     def dataReceived(self, data: bytes) -> None:
         """Pass on, then let the tap hear."""
+        count = len(self._descriptors)
+        if count:
+            self._pass_on_descriptors()
         if self.other is not None and not self.other.lost:
             self._pass_on(data)
-        self._conversation.heard(self, data)
+        self._conversation.heard(self, data, count)
+
+    def _pass_on_descriptors(self) -> None:
+        descriptors, other = self._descriptors.copy(), self.other
+        self._descriptors.clear()
+        if other is None or other._sender is None or other.lost:
+            close_all(descriptors)
+        elif not other._sender.send(descriptors):
+            self._conversation.close(
+                f"the {other.name} does not take the file descriptors that the {self.name} sends"
+            )
 
     def readConnectionLost(self) -> None:
         """This end says no more; the other hears that, and may go on."""
-        if self._ended:
+        if self.ended:
             return
-        self._ended = True
+        self.ended = True
         self._conversation.ended(self, "it closed the connection")
         other = self.other
         if other is None:
             self.close()
-        elif other._ended:
+        elif other.ended or self._conversation.is_last(self):
             self.close()
             other.close()
         elif not other.lost:
@@ -119,6 +148,9 @@ class Side(Protocol):
         """This end is gone: the other gets what was on its way, then it goes too."""
         self.lost = True
         self._close.closed()
+        close_all(self._descriptors)
+        if self._sender is not None:
+            self._sender.close()
         self._conversation.ended(self, reason.getErrorMessage())
         self._conversation.lost(self)
         if self.other is not None:
@@ -134,11 +166,15 @@ class Conversation:
     """
     A client, the monitor it talks to, and the tap between.
 
+    One of them comes to us, and then a connection to the other is made.
+
     :ivar clock: measures the greeting's time-out.
+    :ivar close_timeout: seconds in which a side reads its rest.
     """
 
     def __init__(self, factory: RelayFactory, number: int, tap_for: TapMaker) -> None:
         self.clock = cast(IReactorTime, factory.reactor)
+        self.close_timeout = factory.close_timeout
         self.number = number
         self._factory = factory
         self._tap_for = tap_for
@@ -146,57 +182,62 @@ class Conversation:
         self._deaf = False
         self._connecting: Deferred[Any] | None = None
         self._greeting_timer: IDelayedCall | None = None
-        self._client = Side("client", self)
-        self._monitor: Side | None = None
+        self._first = Side(factory.first, self)
+        self._second: Side | None = None
         self._ending: tuple[str, str] | None = None
 
     @property
-    def client(self) -> Side:
-        """The end that connected to us."""
-        return self._client
+    def first(self) -> Side:
+        """The end that came to us."""
+        return self._first
 
-    def client_made(self, client: Side) -> None:
-        """Connect to the monitor; the client's bytes wait in its socket until then."""
-        client.wire.pauseProducing()
-        self._tell("opened")
+    @property
+    def _sides(self) -> tuple[Side, ...]:
+        return (self._first,) if self._second is None else (self._first, self._second)
+
+    def made(self, side: Side) -> None:
+        """A side is there. After the first: its bytes wait in its socket until the other is."""
+        if side is not self._first:
+            self._second = side
+            return
+        side.wire.pauseProducing()
+        if side.name == "client":
+            self._open()
         if not self._factory.quiet:
-            peer = client.wire.getPeer()
+            peer = side.wire.getPeer()
             _log.info("connection {number}: opened by {peer}", number=self.number, peer=peer)
         self._factory.conversations.add(self)
-        upstream = Factory.forProtocol(self._monitor_side)
-        upstream.noisy = False
+        other = Factory.forProtocol(self._other_side)
+        other.noisy = False
         # It may have connected, or failed, by the time it is back.
-        connecting = maybeDeferred(self._factory.endpoint.connect, upstream)
+        connecting = maybeDeferred(self._factory.endpoint.connect, other)
         self._connecting = connecting
-        connecting.addCallbacks(self._monitor_made, self._refused)
+        connecting.addCallbacks(self._joined, self._refused)
         connecting.addErrback(self._broken)
 
-    def _monitor_side(self) -> Side:
-        return Side("monitor", self)
+    def _other_side(self) -> Side:
+        return Side("client" if self._first.name == "monitor" else "monitor", self)
 
-    def _monitor_made(self, monitor: Side) -> None:
+    def _joined(self, second: Side) -> None:
         self._connecting = None
-        self._monitor = monitor
         if self._ending is not None:
-            monitor.close()
+            second.close()
             return
+        self._open()
         timeout = self._factory.greeting_timeout
         self._greeting_timer = self.clock.callLater(timeout, self._silent, timeout)
-        monitor.join(self._client)
-        self._client.join(monitor)
-        self._client.wire.resumeProducing()
+        second.join(self._first)
+        self._first.join(second)
+        self._first.wire.resumeProducing()
 
     def _refused(self, failure: Failure) -> None:
         self._connecting = None
         if self._ending is None:
-            reason = failure.getErrorMessage()
-            _log.error(
-                "connection {number}: cannot connect to the monitor: {reason}",
-                number=self.number,
-                reason=reason,
-            )
-            self._end("monitor", f"cannot connect to the monitor: {reason}")
-        self._client.close()
+            name = self._other_side().name
+            reason = f"cannot connect to the {name}: {failure.getErrorMessage()}"
+            _log.error("connection {number}: {reason}", number=self.number, reason=reason)
+            self._end(name, reason)
+        self._first.close()
 
     def _broken(self, failure: Failure) -> None:
         _log.failure("connection {number} failed", failure, number=self.number)
@@ -208,13 +249,18 @@ class Conversation:
         _log.error("connection {number}: {reason}", number=self.number, reason=reason)
         self.close(reason)
 
-    def heard(self, side: Side, data: bytes) -> None:
+    def heard(self, side: Side, data: bytes, descriptors: int = 0) -> None:
         """One end said something, and it was passed on."""
-        if side is self._client:
-            self._tell("to_monitor", data)
+        said = (data, descriptors) if descriptors else (data,)
+        if side.name == "client":
+            self._tell("to_monitor", *said)
         else:
             self._wait_no_more()
-            self._tell("to_client", data)
+            self._tell("to_client", *said)
+
+    def _open(self) -> None:
+        if self._tap is None:
+            self._tell("opened")
 
     def _tell(self, what: str, *args: Any) -> None:
         """Let the tap hear; whatever becomes of it, the conversation goes on."""
@@ -222,11 +268,18 @@ class Conversation:
             return
         try:
             if self._tap is None:
-                self._tap = self._tap_for(self._client.wire, self.number)
+                self._tap = self._tap_for(self._client_wire, self.number)
             getattr(self._tap, what)(*args)
         except Exception:
             self._deaf = True
             _log.failure("connection {number}: the tap failed", number=self.number)
+
+    @property
+    def _client_wire(self) -> Any:
+        for side in self._sides:
+            if side.name == "client":
+                return side.wire
+        return None
 
     def _wait_no_more(self) -> None:
         if self._greeting_timer is not None:
@@ -245,9 +298,10 @@ class Conversation:
         """One end is gone."""
         if self._connecting is not None:
             self._connecting.cancel()
-        if self._client.lost and (self._monitor is None or self._monitor.lost):
+        if all(side.lost for side in self._sides):
             self._wait_no_more()
             reason, by = self._ending or ("", "proxy")
+            self._open()
             self._tell("closed", reason, by)
             if not self._factory.quiet:
                 _log.info(
@@ -258,37 +312,52 @@ class Conversation:
                 )
             self._factory.conversation_over(self)
 
+    def is_last(self, side: Side) -> bool:
+        """Whether what a side has said until now, as it says no more, is all there will be."""
+        return side.name == "monitor" and self._factory.monitor_is_gone
+
+    def finish(self) -> None:
+        """The monitor's process is gone: the client gets its last words, and then the end."""
+        for side in self._sides:
+            if side.name == "monitor" and side.ended:
+                self.close("the monitor is gone")
+
     def close(self, reason: str) -> None:
         """End both connections, once what is on its way has arrived or time is up."""
         self._end("proxy", reason)
         self._wait_no_more()
-        for side in (self._client, self._monitor):
-            if side is not None:
-                side.close()
+        for side in self._sides:
+            side.close()
 
     def abort(self, reason: str) -> None:
         """End both connections now."""
         self._end("proxy", reason)
-        for side in (self._client, self._monitor):
-            if side is not None and not side.lost:
+        for side in self._sides:
+            if not side.lost:
                 abort(side.transport)
 
 
 TapMaker = Callable[[Any, int], Any]
-"""Makes an :class:`ITap` for the client's transport and the conversation's number."""
+"""
+Makes an :class:`ITap` for the client's transport, which is None if none could be had, and the
+conversation's number.
+"""
 
 
 class RelayFactory(Factory):
     """
-    Gives each client a connection of its own to the monitor.
+    Gives each client a connection of its own to the monitor; or each monitor one to a client.
 
-    :param endpoint: where the monitor is.
+    :param endpoint: where the monitor is, or the client where the monitor comes first.
     :param tap_for: makes the tap of a conversation.
     :param reactor: measures all times; the global reactor where it is None.
     :param greeting_timeout: seconds in which the monitor must say something.
     :param max_connections: clients at a time; more are closed at once.
     :param quiet: log no line for each connection.
     :param numbers: the numbers of conversations; from 1 on where none are given.
+    :param first: who comes to us: a connection to the other one is made then.
+    :param close_timeout: seconds in which one side reads what the other said before it left;
+        None to wait for as long as it is there.
     """
 
     noisy = False
@@ -303,6 +372,8 @@ class RelayFactory(Factory):
         max_connections: int = 1000,
         quiet: bool = False,
         numbers: Iterator[int] | None = None,
+        first: Name = "client",
+        close_timeout: float | None = CLOSE_TIMEOUT,
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
@@ -311,7 +382,10 @@ class RelayFactory(Factory):
         self.greeting_timeout = greeting_timeout
         self.max_connections = max_connections
         self.quiet = quiet
+        self.first: Name = first
+        self.close_timeout = close_timeout
         self.conversations: set[Conversation] = set()
+        self.monitor_is_gone = False
         self._tap_for = tap_for
         self._numbers = count(1) if numbers is None else numbers
         self._idle: OneShotObserver[None] | None = None
@@ -320,11 +394,12 @@ class RelayFactory(Factory):
         """Begin a conversation, or refuse it where there are too many."""
         if len(self.conversations) >= self.max_connections:
             _log.warn(
-                "refused a client: {limit} are connected (max_connections)",
+                "refused a {name}: {limit} are connected (max_connections)",
+                name=self.first,
                 limit=self.max_connections,
             )
             return None
-        return Conversation(self, next(self._numbers), self._tap_for).client
+        return Conversation(self, next(self._numbers), self._tap_for).first
 
     def conversation_over(self, conversation: Conversation) -> None:
         """Both ends are gone, and the tap knows."""
@@ -337,13 +412,29 @@ class RelayFactory(Factory):
 
         :returns: fires when none is left, which takes no longer than a peer gets to read its rest.
         """
-        if self._idle is None:
-            self._idle = OneShotObserver()
-        idle = self._idle.when()
+        idle = self._when_idle()
         for conversation in list(self.conversations):
             conversation.close(reason)
         self._check_idle()
         return idle
+
+    def finish(self) -> Deferred[None]:
+        """
+        Let every conversation come to its end: the monitor's process is gone.
+
+        :returns: fires when none is left: each client has what the monitor said last, or left.
+        """
+        self.monitor_is_gone = True
+        idle = self._when_idle()
+        for conversation in list(self.conversations):
+            conversation.finish()
+        self._check_idle()
+        return idle
+
+    def _when_idle(self) -> Deferred[None]:
+        if self._idle is None:
+            self._idle = OneShotObserver()
+        return self._idle.when()
 
     def _check_idle(self) -> None:
         if self._idle is not None and not self.conversations:

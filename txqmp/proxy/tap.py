@@ -79,7 +79,8 @@ class Tap:
         self._peer = peer
         self._upstream = upstream
         self._seq = 0
-        self._heard: list[tuple[Direction, bytes, float, float]] = []
+        self._heard: list[tuple[Direction, bytes, float, float, int]] = []
+        self._descriptors = dict.fromkeys(Direction, 0)
         self._waiting = 0
         self._turn: IDelayedCall | None = None
         self._first = b""
@@ -109,15 +110,19 @@ class Tap:
         records.append(self._make(Kind.RESYNC, state, time(), monotonic()))
         self._record(records)
 
-    def to_monitor(self, data: bytes) -> None:
-        """The client said this."""
-        self._hear(Direction.TO_MONITOR, data)
+    def to_monitor(self, data: bytes, descriptors: int = 0) -> None:
+        """
+        The client said this.
 
-    def to_client(self, data: bytes) -> None:
+        :param descriptors: how many file descriptors came with the first byte.
+        """
+        self._hear(Direction.TO_MONITOR, data, descriptors)
+
+    def to_client(self, data: bytes, descriptors: int = 0) -> None:
         """The monitor said this."""
         if not self._first:
             self._first = data.lstrip(b" \t\r\n")[:1]
-        self._hear(Direction.TO_CLIENT, data)
+        self._hear(Direction.TO_CLIENT, data, descriptors)
 
     def closed(self, reason: str, ended_by: str, ending: str = "") -> None:
         """
@@ -141,9 +146,9 @@ class Tap:
         records.append(self._make(Kind.CLOSED, fields, time(), monotonic()))
         self._record(records)
 
-    def _hear(self, way: Direction, data: bytes) -> None:
+    def _hear(self, way: Direction, data: bytes, descriptors: int) -> None:
         self._bytes[way] += len(data)
-        self._heard.append((way, data, time(), monotonic()))
+        self._heard.append((way, data, time(), monotonic(), descriptors))
         if self._turn is None:
             self._turn = self._clock.callLater(self._hold, self._decode)
         if self._hold:
@@ -168,7 +173,8 @@ class Tap:
         if decoder is None:
             return
         heard, self._heard = self._heard, []
-        for way, data, stamp, mono in heard:
+        for way, data, stamp, mono, descriptors in heard:
+            self._descriptors[way] += descriptors
             self._write(records, decoder, way, decoder.feed(way, data), stamp, mono)
         if over:
             stamp, mono = time(), monotonic()
@@ -203,6 +209,9 @@ class Tap:
                     fields["latency"] = round(mono - answers.mono, 6)
                 if answers.link is not None:
                     fields["link"] = answers.link
+            if self._descriptors[way] and lines == 1:
+                # The message that the byte they came with belongs to.
+                fields["descriptors"], self._descriptors[way] = self._descriptors[way], 0
             # By position: with keywords it takes twice as long.
             record = Record(
                 stamp, mono, monitor, connection, self._seq, kind,
