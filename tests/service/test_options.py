@@ -33,6 +33,9 @@ def test_qmp_proxy_wants_no_options() -> None:
     assert {key: options[key] for key in options if key != "endpoint"} == {
         "listen": "unix:qmp-proxy.sock:mode=600:backlog=1024",
         "connect": "machine:",
+        "listen-monitor": None,
+        "connect-client": None,
+        "client": None,
         "journal": "qmp-proxy.jsonl",
         "name": "machine",
         "max-connections": 1000,

@@ -1,8 +1,9 @@
-"""What txqmp adds to ``twistd``, ``twist`` and the strings of client endpoints."""
+"""What txqmp adds to ``twistd``, ``twist`` and the strings of endpoints."""
 
 from twisted.application.service import ServiceMaker
 
 from txqmp.machine.endpoint import MachineStringParser
+from txqmp.proxy.endpoints import DescriptorClientParser, DescriptorServerParser
 
 qmp_proxy = ServiceMaker(
     "QEMU monitor proxy",
@@ -19,3 +20,7 @@ qmp_logger = ServiceMaker(
 )
 
 machine_parser = MachineStringParser()
+
+descriptor_server_parser = DescriptorServerParser()
+
+descriptor_client_parser = DescriptorClientParser()

@@ -10,48 +10,24 @@ it needs is imported when a machine is made.
 
 from __future__ import annotations
 
-from socket import AF_UNIX, socketpair
+from socket import socketpair
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, execute
-from twisted.internet.error import ConnectError, NoProtocol, getConnectError
+from twisted.internet.error import getConnectError
 from twisted.internet.interfaces import (
-    IAddress,
     IProtocol,
     IProtocolFactory,
-    IReactorSocket,
     IStreamClientEndpoint,
     IStreamClientEndpointStringParserWithReactor,
 )
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
+from txqmp.monitor.adopt import adopt_connection
+
 if TYPE_CHECKING:
     from txqmp.machine.state import Machine
-
-
-@implementer(IProtocolFactory)
-class _Once:
-    """Hands out one protocol of another factory, and remembers what came of it."""
-
-    def __init__(self, factory: IProtocolFactory) -> None:
-        self._factory = factory
-        self.protocol: IProtocol | None = None
-        self.error: Exception | None = None
-
-    def doStart(self) -> None:
-        """Nothing to start: there is no port."""
-
-    def doStop(self) -> None:
-        """Nothing to stop."""
-
-    def buildProtocol(self, addr: IAddress) -> IProtocol | None:
-        """Build it; a failure is kept, since the transport would leak its socket if it saw one."""
-        try:
-            self.protocol = self._factory.buildProtocol(addr)
-        except Exception as error:
-            self.error = error
-        return self.protocol
 
 
 @implementer(IStreamClientEndpoint)
@@ -94,30 +70,13 @@ class MachineEndpoint:
         return execute(self._connect, protocolFactory)
 
     def _connect(self, factory: IProtocolFactory) -> IProtocol:
-        if not IReactorSocket.providedBy(self._reactor):
-            raise ConnectError(string="this reactor cannot adopt sockets")
-        adopt: Any = self._reactor.adoptStreamConnection
-        client = _Once(factory)
         try:
             ours, theirs = socketpair()
-            # The transports work on copies: these are closed in any case.
-            with ours, theirs:
-                ours.setblocking(False)
-                theirs.setblocking(False)
-                adopt(theirs.fileno(), AF_UNIX, self._monitor)
-                adopt(ours.fileno(), AF_UNIX, client)
-        except Exception as error:
-            transport = getattr(client.protocol, "transport", None)
-            if transport is not None:
-                transport.abortConnection()
-            if isinstance(error, OSError):
-                raise getConnectError(error) from error
-            raise
-        if client.error is not None:
-            raise client.error
-        if client.protocol is None:
-            raise NoProtocol
-        return client.protocol
+        except OSError as error:
+            raise getConnectError(error) from error
+        with ours, theirs:
+            adopt_connection(self._reactor, theirs, self._monitor)
+            return adopt_connection(self._reactor, ours, factory)
 
 
 _YES_NO = {"yes": True, "no": False}

@@ -412,11 +412,9 @@ class RelayFactory(Factory):
 
         :returns: fires when none is left, which takes no longer than a peer gets to read its rest.
         """
-        idle = self._when_idle()
         for conversation in list(self.conversations):
             conversation.close(reason)
-        self._check_idle()
-        return idle
+        return self.when_idle()
 
     def finish(self) -> Deferred[None]:
         """
@@ -425,16 +423,21 @@ class RelayFactory(Factory):
         :returns: fires when none is left: each client has what the monitor said last, or left.
         """
         self.monitor_is_gone = True
-        idle = self._when_idle()
         for conversation in list(self.conversations):
             conversation.finish()
-        self._check_idle()
-        return idle
+        return self.when_idle()
 
-    def _when_idle(self) -> Deferred[None]:
+    def when_idle(self) -> Deferred[None]:
+        """
+        Wait until no conversation is held.
+
+        :returns: fires when none is.
+        """
         if self._idle is None:
             self._idle = OneShotObserver()
-        return self._idle.when()
+        idle = self._idle.when()
+        self._check_idle()
+        return idle
 
     def _check_idle(self) -> None:
         if self._idle is not None and not self.conversations:

@@ -104,12 +104,12 @@ class GatewayService(JournalledPort):
             reactor, greeting_timeout, lambda: self._monitor.reason, max_connections
         )
         super().__init__(
-            listen,
-            self._entrance,
+            [(listen, self._entrance)],
             journal,
             reactor,
             name=name,
             upstream=upstream,
+            downstream=listen,
             max_connections=max_connections,
         )
         self._monitor.setServiceParent(self)

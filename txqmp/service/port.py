@@ -1,8 +1,9 @@
-"""A port and a journal that open and close together."""
+"""Ports and a journal that open and close together."""
 
 from __future__ import annotations
 
 import resource
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -34,65 +35,66 @@ def allow_open_files(count: int) -> None:
 
 class JournalledPort(MultiService):
     """
-    Listens for clients, and journals what they say.
+    Listens for clients, or for monitors, and journals what they say.
 
-    :param listen: the string of the server endpoint.
-    :param factory: makes the clients' protocols.
+    :param ports: the string of a server endpoint and the factory of its protocols, for each port.
     :param journal: opened and closed with the service.
     :param reactor: listens.
     :param name: the monitor's name in the journal.
     :param upstream: the monitor's address, in the journal and for the log.
+    :param downstream: the address of the clients, for the log.
     :param max_connections: clients at a time.
-    :raises ValueError: ``listen`` is not the string of an endpoint.
-    :raises CannotListenError: from starting, if the port cannot be had.
+    :raises ValueError: the string of a port is not that of an endpoint.
+    :raises CannotListenError: from starting, if a port cannot be had.
     :raises JournalError: from starting, if the journal cannot be written.
     """
 
     def __init__(
         self,
-        listen: str,
-        factory: Any,
+        ports: Sequence[tuple[str, Any]],
         journal: Journal,
         reactor: Any,
         *,
         name: str,
         upstream: str,
+        downstream: str,
         max_connections: int,
     ) -> None:
         super().__init__()
         self.journal = journal
         self._reactor = reactor
-        self._listen = safe_server_string(listen)
-        serverFromString(reactor, self._listen)
-        self._port: Any = None
-        self._factory = factory
+        self._ports = [(safe_server_string(listen), factory) for listen, factory in ports]
+        for listen, _ in self._ports:
+            serverFromString(reactor, listen)
+        self._open_ports: list[Any] = []
         self._name = name
         self._upstream = upstream
+        self._downstream = downstream
         self._max_connections = max_connections
 
     async def _close(self) -> None:
-        """End what goes on with clients; the port is closed by then."""
+        """End what goes on with clients; the ports are closed by then."""
         raise NotImplementedError
 
     def privilegedStartService(self) -> None:
-        """Open the port (``twistd`` only)."""
-        self._add_port()
+        """Open the ports (``twistd`` only)."""
+        self._add_ports()
         super().privilegedStartService()
 
     def startService(self) -> None:
-        """Open the journal, then the port; neither stays open if the other cannot be."""
+        """Open the journal, then the ports; none stays open if another cannot be."""
         # Two a conversation, two more where the machine is simulated, and some for ourselves.
         allow_open_files(4 * self._max_connections + 64)
         try:
             self.journal.open()
-            self._add_port()
+            self._add_ports()
             super().startService()
         except Exception:
             self.stopService()
             raise
         _log.info(
-            "ready: clients connect to {listen}, the monitor is {upstream}",
-            listen=self._listen,
+            "ready: clients connect to {downstream}, the monitor is {upstream}",
+            downstream=self._downstream,
             upstream=self._upstream,
         )
 
@@ -109,21 +111,23 @@ class JournalledPort(MultiService):
         )
 
     def stopService(self) -> Deferred[None]:
-        """Close the port, the conversations, then the journal."""
+        """Close the ports, the conversations, then the journal."""
         return Deferred.fromCoroutine(self._stop())
 
-    def _add_port(self) -> None:
+    def _add_ports(self) -> None:
         # The service of a port starts once, and stops only if it was started.
-        if self._port is None:
-            self._port = port_service(self._listen, self._factory, self._reactor)
-            self._port.setServiceParent(self)
+        if not self._open_ports:
+            for listen, factory in self._ports:
+                port = port_service(listen, factory, self._reactor)
+                self._open_ports.append(port)
+                port.setServiceParent(self)
 
     async def _stop(self) -> None:
-        port, self._port = self._port, None
+        ports, self._open_ports = self._open_ports, []
         try:
             await super().stopService()
             await self._close()
         finally:
-            if port is not None:
+            for port in ports:
                 port.disownServiceParent()
             await self.journal.close()

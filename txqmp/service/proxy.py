@@ -9,10 +9,12 @@ from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
 from txqmp.journal.writer import Journal
+from txqmp.proxy.meeting import MeetingPoint
 from txqmp.proxy.peer import describe_peer
 from txqmp.proxy.relay import RelayFactory
 from txqmp.proxy.tap import HOLD, Tap
 from txqmp.service.daemon import Daemon
+from txqmp.service.dial import dialer
 from txqmp.service.gateway import GatewayService
 from txqmp.service.options import (
     JournalOptions,
@@ -26,36 +28,44 @@ from txqmp.service.port import JournalledPort
 
 _log = Logger()
 
+_LISTEN = "unix:qmp-proxy.sock:mode=600"
+
 
 class ProxyService(JournalledPort):
     """
     Listens for clients, gives each a connection of its own to the monitor, and journals what
-    they say.
+    they say. Either side may connect to us instead, or be connected to.
 
-    :param listen: the string of the server endpoint.
-    :param endpoint: where the monitor is.
+    :param listen: the string of the server endpoint for clients; None where ``client`` is given.
+    :param endpoint: where the monitor is; None where ``listen_monitor`` is given.
     :param journal: opened and closed with the service.
     :param reactor: the global reactor where it is None.
     :param name: the monitor's name in the journal.
     :param upstream: the monitor's address in the journal.
+    :param listen_monitor: the string of a server endpoint that monitors connect to.
+    :param client: where the client is. It is connected to when a monitor is there.
+    :param downstream: the clients' address for the log; ``listen`` where that is given.
     :param greeting_timeout: seconds in which the monitor must greet.
     :param max_connections: clients at a time.
     :param quiet: log no line for each connection.
     :param decode: False to journal what is said as it comes, undecoded.
-    :raises ValueError: ``listen`` is not the string of an endpoint.
+    :raises ValueError: a string is not that of an endpoint, or it is not one way on each side.
     :raises CannotListenError: from starting, if the port cannot be had.
     :raises JournalError: from starting, if the journal cannot be written.
     """
 
     def __init__(
         self,
-        listen: str,
-        endpoint: IStreamClientEndpoint,
+        listen: str | None,
+        endpoint: IStreamClientEndpoint | None,
         journal: Journal,
         reactor: Any = None,
         *,
         name: str,
         upstream: str = "",
+        listen_monitor: str | None = None,
+        client: IStreamClientEndpoint | None = None,
+        downstream: str = "",
         greeting_timeout: float = 30.0,
         max_connections: int = 1000,
         quiet: bool = False,
@@ -63,29 +73,46 @@ class ProxyService(JournalledPort):
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
+        if (listen is None) is (client is None):
+            raise ValueError("clients connect to us, or a client is connected to: one of the two")
+        if (endpoint is None) is (listen_monitor is None):
+            raise ValueError("a monitor connects to us, or is connected to: one of the two")
         self._decode = decode
+        self._meeting = MeetingPoint(max_connections) if endpoint is None else None
+        monitors: Any = self._meeting or endpoint
         self._relay = RelayFactory(
-            endpoint,
+            monitors if client is None else client,
             self._client_tap,
             reactor,
             greeting_timeout=greeting_timeout,
             max_connections=max_connections,
             quiet=quiet,
+            first="client" if client is None else "monitor",
         )
+        ports: list[tuple[str, Any]] = []
+        if listen is not None:
+            ports.append((listen, self._relay))
+        if listen_monitor is not None:
+            ports.append((listen_monitor, self._relay if client is not None else self._meeting))
         super().__init__(
-            listen,
-            self._relay,
+            ports,
             journal,
             reactor,
             name=name,
             upstream=upstream,
+            downstream=listen or downstream,
             max_connections=max_connections,
         )
+        if client is not None and endpoint is not None:
+            dialer(endpoint, client, self._relay, reactor).setServiceParent(self)
 
     def _client_tap(self, transport: Any, number: int) -> Tap:
-        return self._tap(number, describe_peer(transport), hold=HOLD, decode=self._decode)
+        peer = {} if transport is None else describe_peer(transport)
+        return self._tap(number, peer, hold=HOLD, decode=self._decode)
 
     async def _close(self) -> None:
+        if self._meeting is not None:
+            self._meeting.close_all()
         await self._relay.close_all("the proxy is stopped")
 
 
@@ -98,12 +125,29 @@ class ProxyOptions(JournalOptions):
         "as it is, in the text protocol of 2009 or in JSON, and writes it to a journal."
     )
     optParameters = [
-        ["listen", "l", "unix:qmp-proxy.sock:mode=600", "where clients connect (an endpoint)."],
+        [
+            "listen",
+            "l",
+            None,
+            f"where clients connect (an endpoint); {_LISTEN} unless given.",
+        ],
         [
             "connect",
             "c",
-            "machine:",
-            "where the monitor is (an endpoint); a simulated machine unless given.",
+            None,
+            "where the monitor is (an endpoint); machine:, a simulated one, unless given.",
+        ],
+        [
+            "listen-monitor",
+            None,
+            None,
+            "where monitors connect (an endpoint), instead of --connect.",
+        ],
+        [
+            "connect-client",
+            None,
+            None,
+            "where the client is (an endpoint), instead of --listen.",
         ],
         ["journal", "j", "qmp-proxy.jsonl", "the file to write to."],
         ["name", "n", None, "the monitor's name in the journal."],
@@ -133,14 +177,31 @@ class ProxyOptions(JournalOptions):
 
         :raises UsageError: an endpoint is none, or options do not go together.
         """
-        self._check_dialect()
-        self["listen"] = safe_server_string(self["listen"])
-        check_server_string("--listen", self["listen"])
-        self["endpoint"] = client_endpoint("--connect", self["connect"])
+        self._check_together()
+        self["client"] = self["endpoint"] = None
+        if self["connect-client"] is not None:
+            self["client"] = client_endpoint("--connect-client", self["connect-client"])
+        elif self["listen"] is None:
+            self["listen"] = _LISTEN
+        if self["listen-monitor"] is None:
+            if self["connect"] is None:
+                self["connect"] = "machine:"
+            self["endpoint"] = client_endpoint("--connect", self["connect"])
+        for option in ("listen", "listen-monitor"):
+            if self[option] is not None:
+                self[option] = safe_server_string(self[option])
+                check_server_string(f"--{option}", self[option])
         if self["name"] is None:
-            self["name"] = monitor_name(self["connect"])
+            self["name"] = monitor_name(self["connect"] or self["listen-monitor"])
 
-    def _check_dialect(self) -> None:
+    def _check_together(self) -> None:
+        for one, other in (("listen", "connect-client"), ("connect", "listen-monitor")):
+            if self[one] is not None and self[other] is not None:
+                raise UsageError(f"--{one} and --{other} are two ways: choose one")
+        if self["dialect"] is not None:
+            for option in ("connect-client", "listen-monitor"):
+                if self[option] is not None:
+                    raise UsageError(f"--{option} does not go with --dialect")
         if self["dialect"] not in (None, "text"):
             raise UsageError(f"--dialect {self['dialect']}: only text can be spoken for a monitor")
         if self["on-upstream-loss"] not in (None, "hold", "close"):
@@ -158,7 +219,7 @@ def makeService(options: ProxyOptions) -> Daemon:
     arguments = (options["listen"], options["endpoint"], options.journal())
     settings = {
         "name": options["name"],
-        "upstream": options["connect"],
+        "upstream": options["connect"] or options["listen-monitor"],
         "greeting_timeout": options["greeting-timeout"],
         "max_connections": options["max-connections"],
         "quiet": options["quiet"],
@@ -173,7 +234,14 @@ def makeService(options: ProxyOptions) -> Daemon:
             on_loss=options["on-upstream-loss"] or "hold",
         )
     else:
-        service = ProxyService(*arguments, **settings, decode=not options["no-decode"])
+        service = ProxyService(
+            *arguments,
+            **settings,
+            listen_monitor=options["listen-monitor"],
+            client=options["client"],
+            downstream=options["connect-client"] or "",
+            decode=not options["no-decode"],
+        )
     service.setServiceParent(daemon)
     if options["connect"] == "machine:":
         _log.info("no monitor was given with --connect: clients talk to a simulated machine")
