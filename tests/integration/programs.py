@@ -117,8 +117,12 @@ class Programs:
         self.folder = folder
         self._started: list[Program] = []
 
-    def start(self, *argv: str) -> Program:
-        """Run a program in the test's folder."""
+    def start(self, *argv: str, files: Sequence[int] = ()) -> Program:
+        """
+        Run a program in the test's folder.
+
+        :param files: descriptors that it inherits, by the same numbers.
+        """
         from twisted.internet import reactor
 
         program = Program()
@@ -130,7 +134,12 @@ class Programs:
             "PYTHONUNBUFFERED": "1",
         }
         reactor.spawnProcess(  # type: ignore[attr-defined]
-            program, executable, argv, env=environment, path=str(self.folder)
+            program,
+            executable,
+            argv,
+            env=environment,
+            path=str(self.folder),
+            childFDs={0: "w", 1: "r", 2: "r", **{file: file for file in files}},
         )
         self._started.append(program)
         return program
@@ -139,10 +148,11 @@ class Programs:
         """Run this Python, with the checkout on its path."""
         return self.start(sys.executable, *argv)
 
-    def twistd(self, *argv: str) -> Program:
+    def twistd(self, *argv: str, files: Sequence[int] = ()) -> Program:
         """Run twistd in the foreground."""
         twistd = str(Path(sys.executable).with_name("twistd"))
-        return self.start(twistd, "-n", f"--pidfile=twistd{len(self._started)}.pid", *argv)
+        pidfile = f"--pidfile=twistd{len(self._started)}.pid"
+        return self.start(twistd, "-n", pidfile, *argv, files=files)
 
     async def qemu(self, name: str = "qemu.sock", *options: str) -> Program:
         """Start a QEMU without a machine, its monitor on a UNIX socket."""

@@ -58,6 +58,7 @@ def adopt_connection(reactor: Any, connection: socket, factory: Any) -> IProtoco
     once: Any = _Once(factory)
     try:
         connection.setblocking(False)
+        connection.getpeername()  # Twisted would find out too late to let go of it
         reactor.adoptStreamConnection(connection.fileno(), connection.family, once)
     except Exception as error:
         transport = getattr(once.protocol, "transport", None)

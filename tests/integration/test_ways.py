@@ -1,0 +1,178 @@
+"""Either side of the proxy connects or is connected to, and may be a descriptor it was handed."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.integration.programs import Programs, records
+from txqmp.journal import Kind
+
+pytestmark = [pytest.mark.peer("qemu-system-x86_64")]
+
+QEMU = ("qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none")
+
+
+class Tool:
+    """A client as tools write them: a blocking socket."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.settimeout(60)
+        self._wire = connection
+        self._lines = connection.makefile("rb")
+
+    def hear(self) -> dict[str, object]:
+        return json.loads(self._lines.readline())  # type: ignore[no-any-return]
+
+    def ask(self, command: str) -> dict[str, object]:
+        self._wire.sendall(json.dumps({"execute": command}).encode())
+        while True:
+            answer = self.hear()
+            if "event" not in answer:
+                return answer
+
+    def talk(self) -> None:
+        assert "QMP" in self.hear()
+        assert self.ask("qmp_capabilities") == {"return": {}}
+        assert "return" in self.ask("query-status")
+        assert self.ask("quit") == {"return": {}}
+
+    def close(self) -> None:
+        self._lines.close()
+        self._wire.close()
+
+
+def listening_at(path: Path) -> socket.socket:
+    port = socket.socket(socket.AF_UNIX)
+    port.settimeout(60)
+    port.bind(str(path))
+    port.listen()
+    return port
+
+
+def connected_to(path: Path) -> Tool:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(path))
+    return Tool(connection)
+
+
+def accepted(port: socket.socket) -> Tool:
+    connection, _ = port.accept()
+    return Tool(connection)
+
+
+CONVERSATION = ["greeting", "command", "success", "command", "success", "command", "success"]
+
+
+def told(folder: Path) -> list[str]:
+    kinds = [record.kind for record in records(folder / "qmp-proxy.jsonl")]
+    assert kinds[0] is Kind.OPENED
+    assert kinds[-1] is Kind.CLOSED
+    return [str(kind) for kind in kinds[1:-1] if kind is not Kind.EVENT]
+
+
+async def test_the_monitor_connects_and_so_does_the_client(
+    programs: Programs, folder: Path
+) -> None:
+    monitor, client = folder / "monitor.sock", folder / "client.sock"
+    proxy = programs.twistd(
+        "qmp-proxy", "--listen-monitor", f"unix:{monitor}", "--listen", f"unix:{client}"
+    )
+    await proxy.says(b"ready")
+    qemu = programs.start(*QEMU, "-qmp", f"unix:{monitor}")
+    tool = connected_to(client)
+    tool.talk()
+    tool.close()
+    assert await qemu.ends() == 0
+    await proxy.says(b"closed by")
+    await proxy.terminate()
+    assert told(folder) == CONVERSATION
+
+
+async def test_the_monitor_connects_to_a_tool_that_listens(
+    programs: Programs, folder: Path
+) -> None:
+    monitor = folder / "monitor.sock"
+    with listening_at(folder / "tool.sock") as port:
+        proxy = programs.twistd(
+            "qmp-proxy",
+            *("--listen-monitor", f"unix:{monitor}"),
+            *("--connect-client", f"unix:{folder}/tool.sock"),
+        )
+        await proxy.says(b"ready")
+        qemu = programs.start(*QEMU, "-qmp", f"unix:{monitor}")
+        tool = accepted(port)
+    tool.talk()
+    tool.close()
+    assert await qemu.ends() == 0
+    await proxy.says(b"closed by")
+    await proxy.terminate()
+    assert told(folder) == CONVERSATION
+
+
+async def test_the_proxy_connects_to_both(programs: Programs, folder: Path) -> None:
+    qemu = await programs.qemu("qemu.sock")
+    with listening_at(folder / "tool.sock") as port:
+        proxy = programs.twistd(
+            "qmp-proxy",
+            *("--connect", f"unix:{folder}/qemu.sock"),
+            *("--connect-client", f"unix:{folder}/tool.sock"),
+        )
+        tool = accepted(port)
+    tool.talk()
+    tool.close()
+    assert await qemu.ends() == 0
+    await proxy.says(b"closed by")
+    await proxy.terminate()
+    assert told(folder) == CONVERSATION
+
+
+async def test_the_clients_port_is_handed_over(programs: Programs, folder: Path) -> None:
+    qemu = await programs.qemu("qemu.sock")
+    with listening_at(folder / "client.sock") as port:
+        number = port.fileno()
+        proxy = programs.twistd(
+            "qmp-proxy",
+            *("--listen", f"fd:{number}", "--connect", f"unix:{folder}/qemu.sock"),
+            files=[number],
+        )
+    # It listens before anybody runs: who connects waits.
+    tool = connected_to(folder / "client.sock")
+    tool.talk()
+    tool.close()
+    assert await qemu.ends() == 0
+    await proxy.says(b"closed by")
+    await proxy.terminate()
+    assert told(folder) == CONVERSATION
+
+
+async def test_both_connections_are_handed_over_and_it_ends_with_them(
+    programs: Programs, folder: Path
+) -> None:
+    ours, theirs = socket.socketpair()
+    theirs_of_qemu, qemus = socket.socketpair()
+    files = (theirs.fileno(), theirs_of_qemu.fileno())
+    client, monitor = files
+    proxy = programs.twistd(
+        "qmp-proxy",
+        *("--connect-client", f"fd:{client}", "--connect", f"fd:{monitor}"),
+        files=files,
+    )
+    qemu = programs.start(*QEMU, "-qmp", f"unix:fd={qemus.fileno()}", files=[qemus.fileno()])
+    for handed in (theirs, theirs_of_qemu, qemus):
+        handed.close()
+    tool = Tool(ours)
+    tool.talk()
+    tool.close()
+    assert await qemu.ends() == 0
+    assert await proxy.ends() == 0
+    assert told(folder) == CONVERSATION
+
+
+async def test_a_descriptor_that_is_none(programs: Programs) -> None:
+    proxy = programs.twistd("qmp-proxy", "--listen", "fd:77")
+    assert await proxy.ends() == 1
+    assert b"--listen fd:77: fd:77: Bad file descriptor" in proxy.out + proxy.err
