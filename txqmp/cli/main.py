@@ -51,6 +51,12 @@ class TxqmpOptions(CommandOptions):
             _later("shell", "ShellOptions"),
             "Talk with a monitor, command by command.",
         ],
+        [
+            "wrap",
+            None,
+            _later("wrap", "WrapOptions"),
+            "Start a QEMU with a recording proxy before its monitors.",
+        ],
     ]
 
     def postOptions(self) -> None:

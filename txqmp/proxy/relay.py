@@ -192,6 +192,11 @@ class Conversation:
         return self._first
 
     @property
+    def was_joined(self) -> bool:
+        """Whether the other end was there, too."""
+        return self._second is not None
+
+    @property
     def _sides(self) -> tuple[Side, ...]:
         return (self._first,) if self._second is None else (self._first, self._second)
 
@@ -225,7 +230,8 @@ class Conversation:
             return
         self._open()
         timeout = self._factory.greeting_timeout
-        self._greeting_timer = self.clock.callLater(timeout, self._silent, timeout)
+        if timeout is not None:
+            self._greeting_timer = self.clock.callLater(timeout, self._silent, timeout)
         second.join(self._first)
         self._first.join(second)
         self._first.wire.resumeProducing()
@@ -351,7 +357,7 @@ class RelayFactory(Factory):
     :param endpoint: where the monitor is, or the client where the monitor comes first.
     :param tap_for: makes the tap of a conversation.
     :param reactor: measures all times; the global reactor where it is None.
-    :param greeting_timeout: seconds in which the monitor must say something.
+    :param greeting_timeout: seconds in which the monitor must say something; None to wait.
     :param max_connections: clients at a time; more are closed at once.
     :param quiet: log no line for each connection.
     :param numbers: the numbers of conversations; from 1 on where none are given.
@@ -368,7 +374,7 @@ class RelayFactory(Factory):
         tap_for: TapMaker,
         reactor: Any = None,
         *,
-        greeting_timeout: float = 30.0,
+        greeting_timeout: float | None = 30.0,
         max_connections: int = 1000,
         quiet: bool = False,
         numbers: Iterator[int] | None = None,
