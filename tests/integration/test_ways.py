@@ -2,66 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from pathlib import Path
 
 import pytest
 
 from tests.integration.programs import Programs, records
+from tests.integration.tool import Tool, accepted, connected_to, listening_at
 from txqmp.journal import Kind
 
 pytestmark = [pytest.mark.peer("qemu-system-x86_64")]
 
 QEMU = ("qemu-system-x86_64", "-machine", "none", "-nodefaults", "-display", "none")
-
-
-class Tool:
-    """A client as tools write them: a blocking socket."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        connection.settimeout(60)
-        self._wire = connection
-        self._lines = connection.makefile("rb")
-
-    def hear(self) -> dict[str, object]:
-        return json.loads(self._lines.readline())  # type: ignore[no-any-return]
-
-    def ask(self, command: str) -> dict[str, object]:
-        self._wire.sendall(json.dumps({"execute": command}).encode())
-        while True:
-            answer = self.hear()
-            if "event" not in answer:
-                return answer
-
-    def talk(self) -> None:
-        assert "QMP" in self.hear()
-        assert self.ask("qmp_capabilities") == {"return": {}}
-        assert "return" in self.ask("query-status")
-        assert self.ask("quit") == {"return": {}}
-
-    def close(self) -> None:
-        self._lines.close()
-        self._wire.close()
-
-
-def listening_at(path: Path) -> socket.socket:
-    port = socket.socket(socket.AF_UNIX)
-    port.settimeout(60)
-    port.bind(str(path))
-    port.listen()
-    return port
-
-
-def connected_to(path: Path) -> Tool:
-    connection = socket.socket(socket.AF_UNIX)
-    connection.connect(str(path))
-    return Tool(connection)
-
-
-def accepted(port: socket.socket) -> Tool:
-    connection, _ = port.accept()
-    return Tool(connection)
 
 
 CONVERSATION = ["greeting", "command", "success", "command", "success", "command", "success"]

@@ -1,0 +1,441 @@
+"""A wrapped QEMU is that QEMU to whoever started it, and what its monitors say is journalled."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.integration.programs import ROOT, Program, Programs, eventually, listens, records
+from tests.integration.tool import Tool, accepted, connected_to, listening_at
+from txqmp.journal import Kind
+
+pytestmark = [pytest.mark.peer("qemu-system-x86_64")]
+
+EMULATOR = "qemu-system-x86_64"
+MACHINE = ("-machine", "none", "-nodefaults", "-display", "none")
+CONVERSATION = ["greeting", "command", "success", "command", "success", "command", "success"]
+
+
+class Wrapped:
+    """Starts QEMUs in the folder of a test, and knows what became of their proxies."""
+
+    def __init__(self, programs: Programs, folder: Path) -> None:
+        self._programs = programs
+        self._folder = folder
+
+    def start(self, *arguments: str, files: Sequence[int] = ()) -> Program:
+        """Start a QEMU as ``txqmp wrap`` does; it is in ``vm.jsonl``."""
+        return self._programs.start(
+            sys.executable, "-m", "txqmp", "wrap", "--journal", "vm.jsonl", "--log", "vm.log",
+            "--", EMULATOR, *MACHINE, *arguments, files=files,
+        )  # fmt: skip
+
+    def proxies(self) -> list[int]:
+        """The processes of proxies that journal into this folder."""
+        found = []
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit():
+                try:
+                    words = (folder / "cmdline").read_bytes().split(b"\0")
+                except OSError:
+                    continue
+                if b"txqmp.service.wrap" in words and bytes(self._folder) in words[-2]:
+                    found.append(int(folder.name))
+        return found
+
+    async def over(self) -> list[str]:
+        """Wait for the proxies' end; the kinds of what they journalled, events aside."""
+        await eventually(lambda: not self.proxies())
+        assert not list(self._folder.glob("*.sock"))
+        log = (self._folder / "vm.log").read_text() if (self._folder / "vm.log").exists() else ""
+        assert "Traceback" not in log
+        kinds = [record.kind for record in records(self._folder / "vm.jsonl")]
+        return [str(kind) for kind in kinds if kind not in (Kind.EVENT, Kind.OPENED, Kind.CLOSED)]
+
+
+@pytest.fixture
+def wrapped(programs: Programs, folder: Path) -> Wrapped:
+    return Wrapped(programs, folder)
+
+
+async def test_a_socket_of_its_own(wrapped: Wrapped, folder: Path) -> None:
+    path = folder / "q.sock"
+    qemu = wrapped.start("-qmp", f"unix:{path},server=on,wait=off", "-name", "vm1")
+    await eventually(lambda: listens(path))
+    tool = connected_to(path)
+    tool.talk()
+    tool.close()
+    assert await qemu.ends() == 0
+    assert await wrapped.over() == CONVERSATION
+    opened = records(folder / "vm.jsonl")[0]
+    assert opened.monitor == "vm1"
+    assert opened.fields["upstream"] == f"compat_monitor0 of PID {qemu.pid}"
+
+
+async def test_one_client_after_the_other_as_with_qemu(wrapped: Wrapped, folder: Path) -> None:
+    path = folder / "q.sock"
+    qemu = wrapped.start(
+        "-chardev", f"socket,id=c,path={path},server=on,wait=off", "-mon", "chardev=c,mode=control"
+    )
+    await eventually(lambda: listens(path))
+    tools = [connected_to(path) for _ in range(5)]
+    for number, tool in enumerate(tools):
+        if number < 4:
+            assert "QMP" in tool.hear()
+            assert tool.ask("qmp_capabilities") == {"return": {}}
+            assert "return" in tool.ask("query-status")
+        else:
+            tool.talk()
+        tool.close()
+    assert await qemu.ends() == 0
+    assert await wrapped.over() == CONVERSATION[:5] * 4 + CONVERSATION
+
+
+async def test_the_tool_listens_and_qemu_connects(wrapped: Wrapped, folder: Path) -> None:
+    with listening_at(folder / "tool.sock") as port:
+        qemu = wrapped.start(
+            *("-chardev", f"socket,id=mon,path={folder}/tool.sock"),
+            *("-mon", "chardev=mon,mode=control"),
+        )
+        tool = accepted(port)
+    tool.talk()
+    tool.close()
+    assert await qemu.ends() == 0
+    (folder / "tool.sock").unlink()
+    assert await wrapped.over() == CONVERSATION
+
+
+async def test_qemu_connects_again_and_again(wrapped: Wrapped, folder: Path) -> None:
+    with listening_at(folder / "tool.sock") as port:
+        qemu = wrapped.start("-qmp", f"unix:{folder}/tool.sock,reconnect=1")
+        first = accepted(port)
+        assert "QMP" in first.hear()
+        first.close()
+        second = accepted(port)
+    second.talk()
+    second.close()
+    assert await qemu.ends() == 0
+    (folder / "tool.sock").unlink()
+    assert await wrapped.over() == ["greeting", *CONVERSATION]
+
+
+async def test_a_listening_socket_that_was_handed_over(wrapped: Wrapped, folder: Path) -> None:
+    with listening_at(folder / "q.sock") as port:
+        number = port.fileno()
+        qemu = wrapped.start(
+            *("-chardev", f"socket,id=mon,fd={number},server=on,wait=off"),
+            *("-mon", "chardev=mon,id=monitor,mode=control"),
+            files=[number],
+        )
+    # As libvirt does: it connects before anything runs.
+    tool = connected_to(folder / "q.sock")
+    assert "QMP" in tool.hear()
+    assert _command_line(qemu.pid)[0].endswith(EMULATOR)
+    assert f"socket,id=mon,fd={number},server=on,wait=off" in _command_line(qemu.pid)
+    assert tool.ask("qmp_capabilities") == {"return": {}}
+    tool.close()
+    again = connected_to(folder / "q.sock")
+    again.talk()
+    again.close()
+    assert await qemu.ends() == 0
+    assert await wrapped.over() == CONVERSATION[:3] + CONVERSATION
+
+
+async def test_a_connection_that_was_handed_over(wrapped: Wrapped) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        qemu = wrapped.start("-qmp", f"unix:fd={theirs.fileno()}", files=[theirs.fileno()])
+    tool = Tool(ours)
+    tool.talk()
+    tool.close()
+    assert await qemu.ends() == 0
+    assert await wrapped.over() == CONVERSATION
+
+
+async def test_the_proxy_ends_with_the_only_connection(wrapped: Wrapped) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        qemu = wrapped.start("-qmp", f"unix:fd={theirs.fileno()}", files=[theirs.fileno()])
+    tool = Tool(ours)
+    assert "QMP" in tool.hear()
+    tool.close()
+    assert await wrapped.over() == ["greeting"]
+    assert qemu.status is None
+    qemu.kill("TERM")
+    assert await qemu.ends() == 0
+
+
+async def test_over_tcp(wrapped: Wrapped) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number = free.getsockname()[1]
+    qemu = wrapped.start("-qmp", f"tcp:127.0.0.1:{number},server=on,wait=off")
+    connection = socket.socket()
+    await eventually(lambda: connection.connect_ex(("127.0.0.1", number)) == 0)
+    tool = Tool(connection)
+    tool.talk()
+    tool.close()
+    assert await qemu.ends() == 0
+    assert await wrapped.over() == CONVERSATION
+
+
+async def test_qemu_waits_for_a_client_where_it_would(wrapped: Wrapped, folder: Path) -> None:
+    path = folder / "q.sock"
+    qemu = wrapped.start("-qmp", f"unix:{path},server=on", "-pidfile", "pid")
+    await eventually(lambda: listens(path))
+    tool = connected_to(path)
+    tool.talk()
+    tool.close()
+    assert await qemu.ends() == 0
+    assert await wrapped.over() == CONVERSATION
+
+
+async def test_several_monitors(wrapped: Wrapped, folder: Path) -> None:
+    qemu = wrapped.start(
+        *("-qmp", f"unix:{folder}/a.sock,server=on,wait=off"),
+        *("-qmp-pretty", f"unix:{folder}/b.sock,server=on,wait=off"),
+        *("-monitor", f"unix:{folder}/human.sock,server=on,wait=off"),
+    )
+    await eventually(lambda: listens(folder / "human.sock"))
+    one, two = connected_to(folder / "a.sock"), connected_to(folder / "b.sock")
+    assert "QMP" in one.hear()
+    one.talk_on()
+    one.close()
+    two.close()
+    assert await qemu.ends() == 0
+    await wrapped.over()
+    names = {record.monitor for record in records(folder / "vm.jsonl")}
+    assert names == {"qemu:compat_monitor0", "qemu:compat_monitor1"}
+
+
+async def test_as_libvirt_asks_what_a_qemu_can_do(wrapped: Wrapped, folder: Path) -> None:
+    path = folder / "q.sock"
+    qemu = wrapped.start(
+        *("-S", "-no-user-config", "-qmp", f"unix:{path},server=on,wait=off"),
+        *("-pidfile", str(folder / "pid"), "-daemonize"),
+    )
+    # It is a daemon, so whoever started it waits for its end, and for that of its output.
+    assert await qemu.ends() == 0
+    pid = int((folder / "pid").read_text())
+    assert pid != qemu.pid
+    tool = connected_to(path)
+    assert "QMP" in tool.hear()
+    assert tool.ask("qmp_capabilities") == {"return": {}}
+    tool.close()
+    assert wrapped.proxies()
+    os.kill(pid, signal.SIGTERM)
+    assert await wrapped.over() == CONVERSATION[:3]
+
+
+async def test_qemu_outlives_its_proxy(wrapped: Wrapped, folder: Path) -> None:
+    path = folder / "q.sock"
+    qemu = wrapped.start("-qmp", f"unix:{path},server=on,wait=off", "-name", "vm1")
+    await eventually(lambda: listens(path))
+    tool = connected_to(path)
+    assert "QMP" in tool.hear()
+    private = _peers_of(qemu.pid)
+    (proxy,) = wrapped.proxies()
+    os.kill(proxy, signal.SIGKILL)
+    assert tool.ended()
+    tool.close()
+    # Its monitor still answers, where it is for the proxy alone.
+    again = connected_to(private)
+    again.talk()
+    again.close()
+    assert await qemu.ends() == 0
+    path.unlink()
+    assert not private.exists()
+    private.parent.rmdir()
+
+
+async def test_a_proxy_does_not_end_before_the_last_word_is_read(
+    wrapped: Wrapped, folder: Path
+) -> None:
+    path = folder / "q.sock"
+    qemu = wrapped.start("-qmp", f"unix:{path},server=on,wait=off")
+    await eventually(lambda: listens(path))
+    tool = connected_to(path)
+    assert "QMP" in tool.hear()
+    assert tool.ask("qmp_capabilities") == {"return": {}}
+    # More than the socket of a client that does not read takes.
+    tool.say("query-qmp-schema", "quit")
+    assert await qemu.ends() == 0
+    (proxy,) = wrapped.proxies()
+    # Whoever ends all of a machine's processes asks this one, too.
+    os.kill(proxy, signal.SIGTERM)
+    assert len(str(tool.hear()["return"])) > 200_000
+    assert "SHUTDOWN" in str([tool.hear(), tool.hear()])
+    assert tool.ended()
+    tool.close()
+    assert await wrapped.over() == [*CONVERSATION[:3], "command", "command", "success", "success"]
+
+
+def _command_line(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+
+
+def _peers_of(pid: int) -> Path:
+    """The private socket of a QEMU's monitor."""
+    inodes = {
+        link.readlink().name[8:-1]
+        for link in Path(f"/proc/{pid}/fd").iterdir()
+        if link.readlink().name.startswith("socket:")
+    }
+    for line in Path("/proc/net/unix").read_text().splitlines():
+        words = line.split()
+        if words[6] in inodes and len(words) > 7 and words[3] == "00010000":
+            return Path(words[7])
+    raise AssertionError("it has none")
+
+
+class TestIdentity:
+    """The same with the wrapper and without."""
+
+    def both(
+        self, folder: Path, *arguments: str, command: Sequence[str] = (EMULATOR,)
+    ) -> list[tuple[int, bytes, bytes]]:
+        wrapper = (sys.executable, "-m", "txqmp", "wrap", "--journal", "vm-{pid}.jsonl", "--")
+        done = [
+            subprocess.run(
+                [*way, *command, *arguments],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=60,
+                check=False,
+            )
+            for way in ((), wrapper)
+        ]
+        return [(one.returncode, one.stdout, one.stderr) for one in done]
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["-version"],
+            ["--help"],
+            ["-machine", "help"],
+            ["-device", "e1000,help"],
+            ["-nonsense"],
+            ["-version", "-qmp", "unix:q.sock,server=on,wait=off"],
+            ["-nonsense", "-qmp", "unix:q.sock,server=on,wait=off"],
+            [*MACHINE, "-qmp", "unix:nobody.sock"],
+            [*MACHINE, "-qmp", "unix:/no/such/folder/q.sock,server=on,wait=off"],
+            [*MACHINE, "-qmp", "tcp:127.0.0.1:1"],
+            [*MACHINE, "-qmp", "unix:q.sock,server=perhaps"],
+            [*MACHINE, "-mon", "chardev=none,mode=control"],
+            [*MACHINE, "-qmp", "unix:q.sock,server=on,wait=off", "-object", "none"],
+        ],
+        ids=" ".join,
+    )
+    def test_what_it_says_and_how_it_ends(self, folder: Path, arguments: list[str]) -> None:
+        plain, with_proxy = self.both(folder, *arguments)
+        # QEMU names a program by what it was called: a path here.
+        said = with_proxy[2].replace(b"/usr/bin/qemu-system", b"qemu-system")
+        assert (with_proxy[0], with_proxy[1], said) == plain
+
+    async def test_a_signal_is_qemus(self, wrapped: Wrapped, folder: Path) -> None:
+        path = folder / "q.sock"
+        for name, status in (("KILL", -signal.SIGKILL), ("TERM", 0), ("INT", 0)):
+            qemu = wrapped.start("-qmp", f"unix:{path},server=on,wait=off")
+            tool = await _greeted(path)
+            qemu.kill(name)
+            assert await qemu.ends() == status
+            assert tool.ended() or "event" in tool.hear()
+            tool.close()
+            await wrapped.over()
+
+    def test_its_parent_its_folder_its_environment_and_its_signals(self, folder: Path) -> None:
+        # In QEMU's place a shell tells of itself.
+        script = folder / "tell"
+        script.write_text(
+            "#!/bin/sh\nreadlink /proc/$$/cwd\ngrep -E '^(PPid|SigBlk|SigIgn|Uid|NSsid)' /proc/$$/status\n"
+            "env | grep -v -e ^_= -e ^PWD= | sort\ncut -d' ' -f5-7 /proc/$$/stat\n"
+        )
+        script.chmod(0o755)
+        monitor = ("-qmp", "unix:q.sock,server=on,wait=off")
+        plain, with_proxy = self.both(folder, *monitor, command=(str(script),))
+        assert with_proxy == plain
+
+    async def test_it_inherits_what_it_would(self, wrapped: Wrapped, folder: Path) -> None:
+        path = folder / "q.sock"
+        with (folder / "image").open("wb") as file, socket.socket() as tap:
+            numbers = [file.fileno(), tap.fileno()]
+            qemu = wrapped.start("-qmp", f"unix:{path},server=on,wait=off", files=numbers)
+            tool = await _greeted(path)
+            of_qemu, of_proxy = (
+                {int(link.name): str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+                for pid in (qemu.pid, *wrapped.proxies())
+            )
+            for number in numbers:
+                kept = str(Path(f"/proc/self/fd/{number}").readlink())
+                assert of_qemu[number] == kept
+                assert kept not in of_proxy.values()
+        assert [of_proxy[number] for number in (0, 1, 2)] == ["/dev/null"] * 3
+        tool.ask("qmp_capabilities")
+        tool.ask("quit")
+        tool.close()
+        assert await qemu.ends() == 0
+        await wrapped.over()
+
+
+async def _greeted(path: Path) -> Tool:
+    await eventually(lambda: listens(path))
+    tool = connected_to(path)
+    assert "QMP" in tool.hear()
+    return tool
+
+
+class TestErrors:
+    def fails(self, folder: Path, *arguments: str, **environ: str) -> bytes:
+        done = subprocess.run(
+            [sys.executable, "-m", "txqmp", "wrap", *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert done.stdout == b""
+        return done.stderr
+
+    MONITOR = ("--", EMULATOR, *MACHINE, "-qmp", "unix:q.sock,server=on,wait=off")
+
+    def test_no_emulator(self, folder: Path) -> None:
+        assert self.fails(folder) == (
+            b"txqmp: wrap wants an emulator: txqmp wrap -- qemu-system-x86_64 \xe2\x80\xa6 "
+            b"(txqmp --help tells more)\n"
+        )
+        assert self.fails(folder, "--", "nonsuch") == b"txqmp: nonsuch: there is no such program\n"
+
+    def test_a_journal_that_cannot_be_written(self, folder: Path) -> None:
+        assert self.fails(folder, "-j", "/none/x.jsonl", *self.MONITOR) == (
+            b"txqmp: /none/x.jsonl: No such file or directory\n"
+        )
+        assert not (folder / "q.sock").exists()
+
+    def test_a_file_of_settings_that_cannot_be_read(self, folder: Path) -> None:
+        (folder / "c.toml").write_text("nonsense = 1")
+        said = self.fails(folder, *self.MONITOR, TXQMP_CONFIG="c.toml")
+        assert said.startswith(b"txqmp: c.toml: nonsense is no setting (known: qemu,")
+
+    async def test_a_journal_that_is_in_use(self, wrapped: Wrapped, folder: Path) -> None:
+        qemu = wrapped.start("-qmp", f"unix:{folder}/q.sock,server=on,wait=off")
+        tool = await _greeted(folder / "q.sock")
+        assert self.fails(folder, "-j", "vm.jsonl", *self.MONITOR) == (
+            f"txqmp: {folder}/vm.jsonl: it is in use by another process "
+            "(put {pid} into its name)\n".encode()
+        )
+        tool.ask("qmp_capabilities")
+        tool.ask("quit")
+        tool.close()
+        assert await qemu.ends() == 0
+        await wrapped.over()
