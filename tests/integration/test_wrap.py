@@ -29,16 +29,19 @@ class Wrapped:
     def __init__(self, programs: Programs, folder: Path) -> None:
         self._programs = programs
         self._folder = folder
+        self._started: list[bytes] = []
 
     def start(self, *arguments: str, files: Sequence[int] = ()) -> Program:
         """Start a QEMU as ``txqmp wrap`` does; it is in ``vm.jsonl``."""
-        return self._programs.start(
+        program = self._programs.start(
             sys.executable, "-m", "txqmp", "wrap", "--journal", "vm.jsonl", "--log", "vm.log",
             "--", EMULATOR, *MACHINE, *arguments, files=files,
         )  # fmt: skip
+        self._started.append(str(program.pid).encode())
+        return program
 
     def proxies(self) -> list[int]:
-        """The processes of proxies that journal into this folder."""
+        """The processes of the proxies of what was started."""
         found = []
         for folder in Path("/proc").iterdir():
             if folder.name.isdigit():
@@ -46,7 +49,7 @@ class Wrapped:
                     words = (folder / "cmdline").read_bytes().split(b"\0")
                 except OSError:
                     continue
-                if b"txqmp.service.wrap" in words and bytes(self._folder) in words[-2]:
+                if b"txqmp.service.wrap" in words and words[-2] in self._started:
                     found.append(int(folder.name))
         return found
 
@@ -356,7 +359,8 @@ class TestIdentity:
         # In QEMU's place a shell tells of itself.
         script = folder / "tell"
         script.write_text(
-            "#!/bin/sh\nreadlink /proc/$$/cwd\ngrep -E '^(PPid|SigBlk|SigIgn|Uid|NSsid)' /proc/$$/status\n"
+            "#!/bin/sh\nreadlink /proc/$$/cwd\n"
+            "grep -E '^(PPid|SigBlk|SigIgn|Uid|NSsid)' /proc/$$/status\n"
             "env | grep -v -e ^_= -e ^PWD= | sort\ncut -d' ' -f5-7 /proc/$$/stat\n"
         )
         script.chmod(0o755)
@@ -371,7 +375,7 @@ class TestIdentity:
             qemu = wrapped.start("-qmp", f"unix:{path},server=on,wait=off", files=numbers)
             tool = await _greeted(path)
             of_qemu, of_proxy = (
-                {int(link.name): str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+                {int(link.name): str(link.readlink()) for link in files_of(pid)}
                 for pid in (qemu.pid, *wrapped.proxies())
             )
             for number in numbers:
@@ -384,6 +388,10 @@ class TestIdentity:
         tool.close()
         assert await qemu.ends() == 0
         await wrapped.over()
+
+
+def files_of(pid: int) -> list[Path]:
+    return list(Path(f"/proc/{pid}/fd").iterdir())
 
 
 async def _greeted(path: Path) -> Tool:

@@ -41,7 +41,7 @@ from txqmp.proxy.endpoints import DescriptorClientEndpoint
 from txqmp.proxy.peer import describe_peer
 from txqmp.proxy.relay import Conversation, RelayFactory
 from txqmp.proxy.tap import HOLD, Tap
-from txqmp.wrap.plan import Plan, Post, loads
+from txqmp.wrap.plan import Plan, Post, receive
 
 _log = Logger()
 
@@ -287,18 +287,19 @@ def main(argv: list[str]) -> None:
     """
     Be the proxy of a QEMU.
 
-    :param argv: the plan, as JSON.
+    :param argv: the number of a socket that tells what to do, and that of QEMU's process, which
+        is for people to read.
     """
     from twisted.internet import reactor as running_reactor
 
     reactor: Any = running_reactor
-    plan = loads(argv[0])
+    plan = receive(socket(fileno=int(argv[0])))
+    if plan is None:
+        return
     # Whoever ends QEMU may send a signal to all that belongs to it: the last words are still to
     # be heard then. The end comes by itself.
     for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
-    for number in plan.descriptors():
-        os.set_inheritable(number, False)
     _begin_logging(plan)
     journal = Journal(
         plan.journal,

@@ -240,7 +240,7 @@ def _text(item: Any) -> str:
     return str(item)
 
 
-_TCP = re.compile(r"tcp:([^:,]{0,64}):([^,]{1,32})(?:,(.*))?", re.DOTALL)
+_TCP = re.compile(r"tcp:([^:,\[]{0,64}):([^,]{1,32})(?:,(.*))?", re.DOTALL)
 
 
 def _legacy(value: str) -> dict[str, str]:

@@ -7,14 +7,12 @@ signals, its exit status and all that it inherited are QEMU's. The proxy is a pr
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
 import shutil
 import signal
 import socket
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,7 +28,8 @@ from txqmp.wrap.arguments import (
     read,
     rewrite,
 )
-from txqmp.wrap.plan import Plan, Post
+from txqmp.wrap.early import NotStarted, start_proxy
+from txqmp.wrap.plan import Plan, Post, hand_over
 from txqmp.wrap.settings import Settings
 from txqmp.wrap.sockets import (
     client_place,
@@ -41,24 +40,27 @@ from txqmp.wrap.sockets import (
     name_in_file_system,
 )
 
-PROXY = "txqmp.service.wrap"
-"""The module that the proxy's process runs."""
-
 _HIGH = 64
 """Our descriptors are numbered from here on: tools count on low numbers, and name them."""
 
 
-def launch(emulator: str, arguments: Sequence[str], settings: Settings) -> NoReturn:
+def launch(
+    emulator: str,
+    arguments: Sequence[str],
+    settings: Settings,
+    proxy: socket.socket | None = None,
+) -> NoReturn:
     """
-    Become the emulator; before, start a proxy, if any of its monitors is in control mode.
+    Become the emulator; before, have a proxy if any of its monitors is in control mode.
 
     :param emulator: a path.
     :param arguments: without the program's name.
+    :param proxy: where a proxy waits for what it has to do; one is started where it is None.
     :raises WrapError: the journal cannot be written, or a process cannot be started.
     """
     reading = read(arguments)
     if reading.monitors:
-        arguments = _Wrapping(arguments, reading, settings).begin()
+        arguments = _Wrapping(arguments, reading, settings).begin(proxy)
     # Python ignores these, and a process hands that on.
     for name in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(name, signal.SIG_DFL)
@@ -83,9 +85,9 @@ class _Wrapping:
         self._replacements: dict[Monitor, int | str] = {}
         self._moves: list[tuple[int, int]] = []
 
-    def begin(self) -> list[str]:
+    def begin(self, proxy: socket.socket | None) -> list[str]:
         """
-        Start the proxy.
+        Tell the proxy what to do.
 
         :returns: the arguments for QEMU.
         """
@@ -100,7 +102,7 @@ class _Wrapping:
             if not posts:
                 return list(self._arguments)
             alive, held = os.pipe()
-            alive, held = _high(alive), _high(held)
+            held = _high(held)
             plan = Plan(
                 pid=os.getpid(),
                 name=self._name,
@@ -115,10 +117,10 @@ class _Wrapping:
                 redact=self._settings.redact,
                 decode=self._settings.decode,
             )
-            _start(plan)
+            hand_over(plan, start_proxy() if proxy is None else proxy)
             self._started = True
-        except OSError as error:
-            raise WrapError(f"no proxy can be started: {error.strerror}") from None
+        except (OSError, NotStarted) as error:
+            raise WrapError(f"no proxy can be started: {error}") from None
         finally:
             if not self._started:
                 shutil.rmtree(self._folder, ignore_errors=True)
@@ -199,9 +201,8 @@ class _Wrapping:
             self._replacements[monitor] = number
 
     def _keep(self, ours: socket.socket) -> int:
-        moved = socket.socket(fileno=_high(ours.detach()))
-        self._ours.append(moved)
-        return moved.fileno()
+        self._ours.append(ours)
+        return ours.fileno()
 
 
 def _shown(monitor: Monitor) -> str:
@@ -256,52 +257,3 @@ def _check_writable(journal: Path) -> None:
                 f"{journal}: it is in use by another process (put {{pid}} into its name)"
             ) from None
         raise WrapError(f"{journal}: {error.strerror}") from None
-
-
-def _start(plan: Plan) -> None:
-    """
-    Start the proxy as a process that is nobody's child, of no terminal.
-
-    :raises WrapError: its program cannot be started.
-    """
-    told, tell = os.pipe()
-    between = os.fork()
-    if not between:
-        _become_proxy(plan, tell)
-    os.close(tell)
-    os.waitpid(between, 0)
-    # It ends without a word when the program is there.
-    with os.fdopen(told, encoding="utf-8") as file:
-        problem = file.read()
-    if problem:
-        raise WrapError(f"no proxy can be started: {problem}")
-
-
-def _become_proxy(plan: Plan, tell: int) -> NoReturn:
-    """Never come back into what the parent goes on with."""
-    try:
-        os.setsid()
-        # Not QEMU's child either: it waits for none, and would see this one end.
-        if not os.fork():
-            _run_proxy(plan, tell)
-    except BaseException as error:
-        os.write(tell, str(error).encode())
-    finally:
-        os._exit(0)
-
-
-def _run_proxy(plan: Plan, tell: int) -> None:
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(nowhere, standard)
-    handed = plan.descriptors()
-    kept = {0, 1, 2, tell, *handed}
-    # What QEMU inherits is none of the proxy's business, least of all its end of a pipe.
-    for number in [int(link.name) for link in Path("/proc/self/fd").iterdir()]:
-        if number not in kept:
-            with contextlib.suppress(OSError):
-                os.close(number)
-    for number in handed:
-        os.set_inheritable(number, True)
-    os.chdir("/")
-    os.execv(sys.executable, [sys.executable, "-P", "-m", PROXY, plan.dumps()])

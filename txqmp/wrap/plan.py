@@ -1,16 +1,18 @@
-"""What the process that becomes QEMU tells the one that becomes the proxy: a line of JSON."""
+"""What the process that becomes QEMU tells the one that becomes the proxy."""
 
 from __future__ import annotations
 
+import array
 import json
-from dataclasses import asdict, dataclass
+import socket
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
     """
-    One monitor, and what the proxy has of it. Descriptors are numbers in the proxy's process.
+    One monitor, and what the proxy has of it. Descriptors are numbers in the process that has them.
 
     Clients connect to ``listening``, or one is connected to by ``client``, or is ``connected``.
     QEMU's end is the UNIX socket ``monitor``, or is ``joined`` to a descriptor of ours, or
@@ -76,24 +78,55 @@ class Plan:
         """All that the proxy is handed."""
         return [self.alive, *(number for post in self.posts for number in post.descriptors())]
 
-    def dumps(self) -> str:
-        """Write it down."""
-        return json.dumps(asdict(self))
+
+_LARGE = 1024 * 1024
 
 
-def loads(text: str) -> Plan:
-    """Read what :meth:`Plan.dumps` wrote."""
+def hand_over(plan: Plan, proxy: socket.socket) -> None:
+    """
+    Give a plan, and the descriptors in it, to the proxy.
+
+    :raises OSError: it is not there.
+    """
+    data = json.dumps(asdict(plan)).encode()
+    rights = array.array("i", plan.descriptors())
+    sent = proxy.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+    proxy.sendall(data[sent:])
+    proxy.close()
+
+
+def receive(connection: socket.socket) -> Plan | None:
+    """
+    Take a plan, whose descriptors are numbers in this process now.
+
+    :returns: None if there is nothing to do.
+    """
+    data, descriptors, _, _ = socket.recv_fds(connection, _LARGE, 253, socket.MSG_CMSG_CLOEXEC)
+    parts = [data]
+    while data:
+        data = connection.recv(_LARGE)
+        parts.append(data)
+    connection.close()
+    text = b"".join(parts)
+    return _read(text, descriptors) if text else None
+
+
+def _read(text: bytes, descriptors: list[int]) -> Plan:
     value: dict[str, Any] = json.loads(text)
+    plan = Plan(**{**value, "posts": tuple(Post(**post) for post in value["posts"])})
+    here = dict(zip(plan.descriptors(), descriptors, strict=True))
+
+    def moved(number: int | None) -> int | None:
+        return None if number is None else here[number]
+
     posts = [
-        Post(
-            **{
-                **post,
-                "listening": tuple(post["listening"]),
-                "client": tuple(post["client"]),
-                "paths": tuple((path, device, inode) for path, device, inode in post["paths"]),
-            }
+        replace(
+            post,
+            listening=tuple(here[number] for number in post.listening),
+            connected=moved(post.connected),
+            joined=moved(post.joined),
+            waiting=moved(post.waiting),
         )
-        for post in value.pop("posts")
+        for post in plan.posts
     ]
-    left = tuple((name, reason) for name, reason in value.pop("left"))
-    return Plan(posts=tuple(posts), left=left, **value)
+    return replace(plan, posts=tuple(posts), alive=here[plan.alive])
