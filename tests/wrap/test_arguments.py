@@ -336,12 +336,8 @@ def test_it_never_raises_and_touches_nothing_else(arguments: list[str]) -> None:
 
 
 def test_bytes_that_are_no_text_stay_what_they_are() -> None:
-    arguments = [
-        "-append",
-        b"\xff".decode("utf-8", "surrogateescape"),
-        "-qmp",
-        "unix:\udcff,server",
-    ]
+    odd = b"\xff".decode("utf-8", "surrogateescape")
+    arguments = ["-append", odd, "-qmp", f"unix:{odd},server"]
     (monitor,) = read(arguments).monitors
     assert monitor.address == UnixAddress(odd)
     assert rewrite(arguments, {monitor: 9})[:2] == arguments[:2]
