@@ -22,6 +22,7 @@ settings.load_profile("txqmp")
 INSTALL = {
     "qemu-system-x86_64": "apt-get install qemu-system-x86",
     "qemu-img": "apt-get install qemu-utils",
+    "qemu-storage-daemon": "apt-get install qemu-system-common",
     "socat": "apt-get install socat",
     "qemu.qmp": "pip install qemu.qmp",
     "qmp": "pip install qmp",

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,11 +32,16 @@ class Wrapped:
         self._folder = folder
         self._started: list[bytes] = []
 
-    def start(self, *arguments: str, files: Sequence[int] = ()) -> Program:
+    def start(
+        self,
+        *arguments: str,
+        files: Sequence[int] = (),
+        command: Sequence[str] = (EMULATOR, *MACHINE),
+    ) -> Program:
         """Start a QEMU as ``txqmp wrap`` does; it is in ``vm.jsonl``."""
         program = self._programs.start(
             sys.executable, "-m", "txqmp", "wrap", "--journal", "vm.jsonl", "--log", "vm.log",
-            "--", EMULATOR, *MACHINE, *arguments, files=files,
+            "--", *command, *arguments, files=files,
         )  # fmt: skip
         self._started.append(str(program.pid).encode())
         return program
@@ -360,12 +366,13 @@ class TestIdentity:
         script = folder / "tell"
         script.write_text(
             "#!/bin/sh\nreadlink /proc/$$/cwd\n"
-            "grep -E '^(PPid|SigBlk|SigIgn|Uid|NSsid)' /proc/$$/status\n"
+            "grep -E '^(PPid|SigIgn|Uid|NSsid)' /proc/$$/status\n"
             "env | grep -v -e ^_= -e ^PWD= | sort\ncut -d' ' -f5-7 /proc/$$/stat\n"
         )
         script.chmod(0o755)
         monitor = ("-qmp", "unix:q.sock,server=on,wait=off")
         plain, with_proxy = self.both(folder, *monitor, command=(str(script),))
+        assert with_proxy[1].splitlines() == plain[1].splitlines()
         assert with_proxy == plain
 
     async def test_it_inherits_what_it_would(self, wrapped: Wrapped, folder: Path) -> None:
@@ -447,3 +454,75 @@ class TestErrors:
         tool.close()
         assert await qemu.ends() == 0
         await wrapped.over()
+
+
+VECTORS = [
+    ("c", "-chardev socket,id=c,path={}/q.sock,server=on,wait=off -qmp chardev:c"),
+    ("c", "-mon c,mode=control -chardev id=c,server,nowait,backend=socket,path={}/q.sock"),
+    ("compat_monitor1", "-monitor null -qmp unix:{}/q.sock,server=on,wait=off,logfile=l"),
+    ("compat_monitor0", "-monitor none -qmp unix:path={}/q.sock,server=yes,wait=no"),
+    ("compat_monitor1", "-qmp null --qmp unix:{}/q.sock,server=on,wait=off"),
+]
+
+
+@pytest.mark.parametrize(("label", "line"), VECTORS)
+async def test_qemu_reads_what_it_is_given_instead(
+    wrapped: Wrapped, folder: Path, label: str, line: str
+) -> None:
+    qemu = wrapped.start(*line.format(folder).split())
+    tool = await _greeted(folder / "q.sock")
+    assert tool.ask("qmp_capabilities") == {"return": {}}
+    devices: Any = tool.ask("query-chardev")["return"]
+    private = [device["label"] for device in devices if "txqmp-" in device["filename"]]
+    assert private == [label]
+    tool.ask("quit")
+    tool.close()
+    assert await qemu.ends() == 0
+    assert len(await wrapped.over()) == len(CONVERSATION)
+
+
+async def test_an_abstract_name(wrapped: Wrapped, folder: Path) -> None:
+    name = f"txqmp-test-{os.getpid()}"
+    qemu = wrapped.start("-qmp", f"unix:{name},abstract=on,server=on,wait=off")
+    connection = socket.socket(socket.AF_UNIX)
+    await eventually(lambda: connection.connect_ex(f"\0{name}") == 0)
+    tool = Tool(connection)
+    tool.talk()
+    tool.close()
+    assert await qemu.ends() == 0
+    assert await wrapped.over() == CONVERSATION
+
+
+@pytest.mark.peer("qemu-storage-daemon")
+async def test_the_storage_daemon(wrapped: Wrapped, folder: Path) -> None:
+    daemon = wrapped.start(
+        *("--chardev", f"socket,id=c,path={folder}/q.sock,server=on,wait=off"),
+        *("--monitor", "chardev=c"),
+        command=("qemu-storage-daemon",),
+    )
+    tool = await _greeted(folder / "q.sock")
+    assert tool.ask("qmp_capabilities") == {"return": {}}
+    assert "return" in tool.ask("query-block-exports")
+    tool.ask("quit")
+    tool.close()
+    assert await daemon.ends() == 0
+    assert await wrapped.over() == CONVERSATION
+
+
+async def test_by_the_name_of_an_emulator(programs: Programs, folder: Path) -> None:
+    """As a tool that takes a path does: a file beside it says what it cannot be told."""
+    script = folder / "my-qemu"
+    script.write_text(f"#!{sys.executable}\nfrom txqmp.wrap.main import main\n\nmain()\n")
+    script.chmod(0o755)
+    (folder / "my-qemu.toml").write_text(
+        f'qemu = "{EMULATOR}"\njournal = "{folder}/{{name}}-{{pid}}.jsonl"\n'
+    )
+    qemu = programs.start(
+        str(script), *MACHINE, "-name", "vm7", "-qmp", f"unix:{folder}/q.sock,server=on,wait=off"
+    )
+    tool = await _greeted(folder / "q.sock")
+    tool.talk_on()
+    tool.close()
+    assert await qemu.ends() == 0
+    journal = folder / f"vm7-{qemu.pid}.jsonl"
+    await eventually(lambda: any(record.kind is Kind.CLOSED for record in records(journal)))
