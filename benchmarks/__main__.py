@@ -14,7 +14,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cases_clients, cases_inprocess, cases_proxy, plot, report  # noqa: F401
+from benchmarks import (  # noqa: F401
+    cases_clients,
+    cases_inprocess,
+    cases_proxy,
+    cases_wrap,
+    plot,
+    report,
+)
 from benchmarks.bench import CASES, Bench, Case, CaseFailed
 from benchmarks.machine import describe, is_installed
 from benchmarks.measure import Figure, pinned
