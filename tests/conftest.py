@@ -24,6 +24,8 @@ INSTALL = {
     "qemu-img": "apt-get install qemu-utils",
     "qemu-storage-daemon": "apt-get install qemu-system-common",
     "socat": "apt-get install socat",
+    "libvirtd": "apt-get install libvirt-daemon",
+    "virsh": "apt-get install libvirt-clients",
     "qemu.qmp": "pip install qemu.qmp",
     "qmp": "pip install qmp",
 }
