@@ -16,6 +16,7 @@ from txqmp.errors import (
     MonitorError,
     ProtocolViolation,
     QueueFull,
+    TakeoverError,
 )
 from txqmp.jsonqmp.client import JSONClient, JSONClientFactory
 from txqmp.jsonqmp.server import JSONServer, JSONServerFactory
@@ -51,6 +52,7 @@ __all__ = [
     "QueueFull",
     "Reply",
     "Request",
+    "TakeoverError",
     "TextClient",
     "TextClientFactory",
     "TextServer",

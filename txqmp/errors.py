@@ -15,7 +15,8 @@ Everything that txqmp raises of its own accord::
         │   └── BoundExceeded           … by sending more than was allowed for
         ├── GreetingTimeout             the monitor stayed silent
         ├── EventTimeout                the event that was waited for did not come
-        └── JournalError                a journal cannot be opened or read
+        ├── JournalError                a journal cannot be opened or read
+        └── TakeoverError               a monitor's socket cannot be taken over, or given back
 
 A command whose Deferred fails with :class:`CommandInterrupted` may or may not
 have been carried out; nothing is ever sent twice on its own.
@@ -192,3 +193,7 @@ class EventTimeout(MonitorError):
 
 class JournalError(MonitorError):
     """A journal cannot be opened, written or read; the message names the file."""
+
+
+class TakeoverError(MonitorError):
+    """The socket of a monitor cannot be taken over, or given back; the message names it."""

@@ -13,6 +13,7 @@ from txqmp.cli.demo import DemoOptions
 from txqmp.cli.journal import JournalCommandOptions
 from txqmp.cli.run import RunOptions
 from txqmp.cli.shell import ShellOptions
+from txqmp.cli.takeover import TakeoverOptions
 from txqmp.errors import MonitorError
 
 
@@ -29,6 +30,7 @@ class TxqmpOptions(CommandOptions):
         ["journal", None, JournalCommandOptions, "Read journals."],
         ["run", None, RunOptions, "Send one command to a monitor and show the answer."],
         ["shell", None, ShellOptions, "Talk with a monitor, command by command."],
+        ["takeover", None, TakeoverOptions, "Record what is said at a running monitor's socket."],
     ]
 
     def postOptions(self) -> None:
@@ -38,7 +40,7 @@ class TxqmpOptions(CommandOptions):
         :raises UsageError: no command was given.
         """
         if self.subCommand is None:
-            raise UsageError("say what to do: demo, journal, run, shell")
+            raise UsageError("say what to do: demo, journal, run, shell, takeover")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
