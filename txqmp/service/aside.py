@@ -121,13 +121,18 @@ class Aside:
         """
         Give ``PATH`` back, unless it is somebody else's by now.
 
-        :raises OSError: it cannot be.
+        :raises TakeoverError: there is nothing to give back.
+        :raises OSError: it cannot be given back.
         """
         there, monitor = self._there(), self._status(MONITOR)
+        if monitor is None:
+            raise TakeoverError(
+                f"{self.path} cannot be given back: somebody removed {self.folder}/{MONITOR}"
+            )
         if _same(there, monitor):
             # To rename one link over another to the same file does nothing.
             return Outcome.RESTORED
-        listening = monitor is not None and listens(self.address(MONITOR))
+        listening = listens(self.address(MONITOR))
         if _same(there, self._status(OURS)):
             if listening:
                 os.replace(MONITOR, self.path, src_dir_fd=self._fd)

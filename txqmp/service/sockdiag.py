@@ -22,7 +22,8 @@ _REQUEST_DUMP = 0x301
 _ERROR, _DONE = 2, 3
 _ESTABLISHED, _LISTEN = 1, 10
 _SHOW_FILE, _SHOW_QUEUE = 0x02, 0x10
-_FILE, _QUEUE = 1, 4
+_FILE, _QUEUE, _SHUTDOWN = 1, 4, 6
+_BOTH_WAYS = b"\3"
 
 _HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBHIIIII")
@@ -58,11 +59,12 @@ def census(path: str) -> Census | None:
         status = Path(path).stat()
         device = os.major(status.st_dev) << 20 | os.minor(status.st_dev)
         wanted = (status.st_ino & 0xFFFFFFFF, device)
-        found = [(state, queue) for state, file, queue in _sockets() if file == wanted]
+        found = [known for known in _sockets() if known.file == wanted]
     except OSError:
         return None
-    listening = [queue for state, queue in found if state == _LISTEN]
-    return Census(bool(listening), sum(listening) + len(found) - len(listening))
+    queues = [known.queue for known in found if known.state == _LISTEN]
+    served = [known for known in found if known.state == _ESTABLISHED and not known.left]
+    return Census(bool(queues), sum(queues) + len(served))
 
 
 def listens(path: str) -> bool:
@@ -76,8 +78,23 @@ def listens(path: str) -> bool:
         return asking.connect_ex(path) in (0, errno.EAGAIN)
 
 
-def _sockets() -> Iterator[tuple[int, tuple[int, int] | None, int]]:
-    """Ask for all UNIX sockets: the state, the inode and device, the length of the queue."""
+class _Socket(NamedTuple):
+    """
+    What is told of a socket.
+
+    :ivar file: the inode and the device of its name.
+    :ivar queue: how many wait to be accepted, if it listens.
+    :ivar left: whether the other end is gone, and this one has yet to hear it.
+    """
+
+    state: int
+    file: tuple[int, int]
+    queue: int
+    left: bool
+
+
+def _sockets() -> Iterator[_Socket]:
+    """Ask for all UNIX sockets that listen or are connected."""
     with socket.socket(
         getattr(socket, "AF_NETLINK", -1), socket.SOCK_RAW | socket.SOCK_CLOEXEC, _SOCK_DIAG
     ) as asking:
@@ -100,7 +117,7 @@ def _sockets() -> Iterator[tuple[int, tuple[int, int] | None, int]]:
                 start += _aligned(length)
 
 
-def _socket(data: bytes) -> tuple[int, tuple[int, int] | None, int]:
+def _socket(data: bytes) -> _Socket:
     _, _, state, *_ = _SOCKET.unpack_from(data)
     attributes: dict[int, bytes] = {}
     start = _SOCKET.size
@@ -108,9 +125,9 @@ def _socket(data: bytes) -> tuple[int, tuple[int, int] | None, int]:
         length, kind = _ATTRIBUTE.unpack_from(data, start)
         attributes[kind] = data[start + _ATTRIBUTE.size : start + length]
         start += _aligned(length)
-    inode_and_device = _PAIR.unpack(attributes[_FILE]) if _FILE in attributes else None
-    queue = _PAIR.unpack(attributes[_QUEUE])[0] if _QUEUE in attributes else 0
-    return state, inode_and_device, queue
+    inode, device = _PAIR.unpack(attributes.get(_FILE, bytes(_PAIR.size)))
+    queue, _ = _PAIR.unpack(attributes.get(_QUEUE, bytes(_PAIR.size)))
+    return _Socket(state, (inode, device), queue, attributes.get(_SHUTDOWN) == _BOTH_WAYS)
 
 
 def _aligned(length: int) -> int:

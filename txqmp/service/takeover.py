@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from twisted.internet import error
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.error import CannotListenError, ConnectError
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -235,16 +235,17 @@ class Takeover:
             self._looking.stop()
         try:
             outcome = self._aside.restore()
-        except OSError as problem:
+        except (OSError, TakeoverError) as problem:
             await self._close()
             self._aside.abandon()
+            if isinstance(problem, TakeoverError):
+                raise
             raise self._failed(
                 f"cannot be given back (the monitor is {self._aside.folder}/{MONITOR}, "
                 "the next takeover will try again)",
                 problem,
             ) from None
-        with suppress(OSError):
-            await self._stop_listening()
+        await self._stop_listening()
         try:
             self._aside.close()
         except OSError as problem:
@@ -254,15 +255,16 @@ class Takeover:
         return outcome
 
     async def _close(self) -> None:
-        with suppress(OSError):
-            await self._stop_listening()
+        await self._stop_listening()
         if self._relay is not None:
             await self._relay.close_all("the takeover is over")
         await self.journal.close()
 
-    def _stop_listening(self) -> Deferred[None]:
+    async def _stop_listening(self) -> None:
         port, self._port = self._port, None
-        return succeed(None) if port is None else port.stopListening()
+        if port is not None:
+            with suppress(OSError):
+                await port.stopListening()
 
 
 class _Probe(Protocol):
