@@ -74,7 +74,7 @@ class TakeoverOptions(CommandOptions, JournalOptions):
         :raises UsageError: it is an endpoint.
         """
         if self["path"].startswith("unix:"):
-            raise UsageError(f"takeover wants a path: {self['path'].removeprefix('unix:')}")
+            raise UsageError(f"takeover wants a path, such as {self['path'].removeprefix('unix:')}")
 
     def run(self) -> None:
         """Take the socket over until a signal comes; see ``txqmp takeover --help``."""
