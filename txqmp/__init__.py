@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         MonitorError,
         ProtocolViolation,
         QueueFull,
+        TakeoverError,
+        WrapError,
     )
     from txqmp.jsonqmp.client import JSONClient, JSONClientFactory
     from txqmp.jsonqmp.server import JSONServer, JSONServerFactory
@@ -60,10 +62,12 @@ __all__ = [
     "QueueFull",
     "Reply",
     "Request",
+    "TakeoverError",
     "TextClient",
     "TextClientFactory",
     "TextServer",
     "TextServerFactory",
+    "WrapError",
     "connect",
 ]
 

@@ -16,6 +16,7 @@ Everything that txqmp raises of its own accord::
         ├── GreetingTimeout             the monitor stayed silent
         ├── EventTimeout                the event that was waited for did not come
         ├── JournalError                a journal cannot be opened or read
+        ├── TakeoverError               a monitor's socket cannot be taken over, or given back
         └── WrapError                   a QEMU cannot be started as it should be
 
 A command whose Deferred fails with :class:`CommandInterrupted` may or may not
@@ -193,6 +194,10 @@ class EventTimeout(MonitorError):
 
 class JournalError(MonitorError):
     """A journal cannot be opened, written or read; the message names the file."""
+
+
+class TakeoverError(MonitorError):
+    """The socket of a monitor cannot be taken over, or given back; the message names it."""
 
 
 class WrapError(MonitorError):

@@ -77,6 +77,7 @@ def test_version(tmp_path: Path) -> None:
         ([], "Usage: txqmp <command> [options]"),
         (["run"], "Usage: txqmp run [options] ENDPOINT COMMAND [ARGUMENT …]"),
         (["journal", "show"], "Usage: txqmp journal show [options] FILE"),
+        (["takeover"], "Usage: txqmp takeover [options] PATH"),
     ],
 )
 def test_help_begins_with_the_usage(tmp_path: Path, argv: list[str], usage: str) -> None:
@@ -91,7 +92,7 @@ def test_each_command_tells_the_version(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        ([], "say what to do: demo, journal, run, shell"),
+        ([], "say what to do: demo, journal, run, shell, takeover"),
         (["nosuch"], "nosuch"),
         (["run"], "run wants an endpoint and a command"),
         (["run", "/run/vm.sock", "stop"], "for a UNIX socket: unix:/run/vm.sock"),
@@ -102,6 +103,11 @@ def test_each_command_tells_the_version(tmp_path: Path) -> None:
         (["journal", "show"], "journal show wants a file"),
         (["journal", "show", "-f", "-"], "leave --follow out"),
         (["demo", "extra"], "unexpected argument: extra"),
+        (["takeover"], "takeover wants the path of a monitor's socket"),
+        (["takeover", "a.sock", "extra"], "unexpected argument: extra"),
+        (["takeover", "unix:a.sock"], "takeover wants a path, such as a.sock"),
+        (["takeover", "--keep=0", "a.sock"], "0 is less than 1"),
+        (["takeover", "nosuch.sock"], "nosuch.sock: No such file or directory"),
     ],
 )
 def test_usage_errors_are_one_line(tmp_path: Path, argv: list[str], says: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 from twisted.python.usage import Options, UsageError
 
@@ -13,14 +14,19 @@ from txqmp.cli.command import CommandOptions
 from txqmp.errors import MonitorError
 
 
-def _later(module: str, name: str) -> Callable[[], Options]:
-    """Import a command's options when it is given: no command waits for what others need."""
+def _command(name: str, options: str, about: str) -> list[Any]:
+    """
+    One line of the table of commands.
+
+    :param options: the class of its options, in the module of its name. It is imported when the
+        command is given: none waits for what others need.
+    """
 
     def make() -> Options:
-        options: Options = getattr(import_module(f"txqmp.cli.{module}"), name)()
-        return options
+        made: Options = getattr(import_module(f"txqmp.cli.{name}"), options)()
+        return made
 
-    return make
+    return [name, None, make, about]
 
 
 class TxqmpOptions(CommandOptions):
@@ -32,31 +38,14 @@ class TxqmpOptions(CommandOptions):
         "The services are run by twistd: see twistd qmp-proxy --help, twistd qmp-logger --help."
     )
     subCommands = [
-        [
-            "demo",
-            None,
-            _later("demo", "DemoOptions"),
-            "Show a recorded session with a simulated machine.",
-        ],
-        ["journal", None, _later("journal", "JournalCommandOptions"), "Read journals."],
-        [
-            "run",
-            None,
-            _later("run", "RunOptions"),
-            "Send one command to a monitor and show the answer.",
-        ],
-        [
-            "shell",
-            None,
-            _later("shell", "ShellOptions"),
-            "Talk with a monitor, command by command.",
-        ],
-        [
-            "wrap",
-            None,
-            _later("wrap", "WrapOptions"),
-            "Start a QEMU with a recording proxy before its monitors.",
-        ],
+        _command("demo", "DemoOptions", "Show a recorded session with a simulated machine."),
+        _command("journal", "JournalCommandOptions", "Read journals."),
+        _command("run", "RunOptions", "Send one command to a monitor and show the answer."),
+        _command("shell", "ShellOptions", "Talk with a monitor, command by command."),
+        _command(
+            "takeover", "TakeoverOptions", "Record what is said at a running monitor."
+        ),
+        _command("wrap", "WrapOptions", "Start a QEMU with a recording proxy before its monitors."),
     ]
 
     def postOptions(self) -> None:
@@ -66,7 +55,7 @@ class TxqmpOptions(CommandOptions):
         :raises UsageError: no command was given.
         """
         if self.subCommand is None:
-            names = ", ".join(str(command[0]) for command in self.subCommands)
+            names = ", ".join(command[0] for command in self.subCommands)
             raise UsageError(f"say what to do: {names}")
 
 
