@@ -1,5 +1,5 @@
 """``python -m txqmp``."""
 
-from txqmp.cli.main import main
+from txqmp.cli.start import main
 
 main()

@@ -41,6 +41,8 @@ def start(folder: Path, command: list[str]) -> float:
 
 
 if __name__ == "__main__":
+    # A start is as fast as the machine allows: the proxy and QEMU get ready side by side.
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
     folder, count, *command = sys.argv[1:]
     times = [start(Path(folder), command) for _ in range(int(count))]
     sys.stdout.write(json.dumps({"wall": median(times)}))

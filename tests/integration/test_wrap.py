@@ -233,13 +233,15 @@ async def test_as_libvirt_asks_what_a_qemu_can_do(wrapped: Wrapped, folder: Path
     # It is a daemon, so whoever started it waits for its end, and for that of its output.
     assert await qemu.ends() == 0
     pid = int((folder / "pid").read_text())
-    assert pid != qemu.pid
-    tool = connected_to(path)
-    assert "QMP" in tool.hear()
-    assert tool.ask("qmp_capabilities") == {"return": {}}
-    tool.close()
-    assert wrapped.proxies()
-    os.kill(pid, signal.SIGTERM)
+    try:
+        assert pid != qemu.pid
+        tool = connected_to(path)
+        assert "QMP" in tool.hear()
+        assert tool.ask("qmp_capabilities") == {"return": {}}
+        tool.close()
+        assert wrapped.proxies()
+    finally:
+        os.kill(pid, signal.SIGTERM)
     assert await wrapped.over() == CONVERSATION[:3]
 
 
@@ -349,6 +351,21 @@ class TestIdentity:
         # QEMU names a program by what it was called: a path here.
         said = with_proxy[2].replace(b"/usr/bin/qemu-system", b"qemu-system")
         assert (with_proxy[0], with_proxy[1], said) == plain
+
+    def test_it_may_have_no_standard_streams(self, folder: Path) -> None:
+        arguments = [*MACHINE, "-qmp", "unix:q.sock,server=on,wait=off", "-nonsense"]
+        script = 'exec <&- >&- 2>&-; "$@"; exit $?'
+        shell = ("sh", "-c", script, "sh")
+        wrapper = (sys.executable, "-m", "txqmp", "wrap", "-j", "vm.jsonl", "--", EMULATOR)
+        done = subprocess.run(
+            [*shell, *wrapper, *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert (folder / "vm.jsonl").exists()
 
     async def test_a_signal_is_qemus(self, wrapped: Wrapped, folder: Path) -> None:
         path = folder / "q.sock"

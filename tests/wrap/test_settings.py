@@ -112,6 +112,11 @@ class TestFile:
         with pytest.raises(WrapError, match=r"none\.toml: No such file"):
             load("txqmp-qemu", {"TXQMP_CONFIG": str(tmp_path / "none.toml")})
 
+    def test_one_that_is_no_file(self, tmp_path: Path) -> None:
+        (tmp_path / "qemu.toml").mkdir()
+        with pytest.raises(WrapError, match=r"qemu\.toml: Is a directory"):
+            load(str(tmp_path / "qemu"), {})
+
     def test_one_that_is_no_text(self, tmp_path: Path) -> None:
         path = tmp_path / "c.toml"
         path.write_bytes(b"qemu = '\xff'")

@@ -42,9 +42,7 @@ class TxqmpOptions(CommandOptions):
         _command("journal", "JournalCommandOptions", "Read journals."),
         _command("run", "RunOptions", "Send one command to a monitor and show the answer."),
         _command("shell", "ShellOptions", "Talk with a monitor, command by command."),
-        _command(
-            "takeover", "TakeoverOptions", "Record what is said at a running monitor."
-        ),
+        _command("takeover", "TakeoverOptions", "Record what is said at a running monitor."),
         _command("wrap", "WrapOptions", "Start a QEMU with a recording proxy before its monitors."),
     ]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from dataclasses import replace
 
 from twisted.python.usage import UsageError
@@ -60,5 +59,4 @@ class WrapOptions(CommandOptions):
             given["redact"] = False
         if self["no-decode"]:
             given["decode"] = False
-        sys.stdout.flush()
         launch(emulator, arguments, replace(load("txqmp", os.environ), **given))

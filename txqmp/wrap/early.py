@@ -7,8 +7,10 @@ imports next to nothing.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from socket import socket, socketpair
 from typing import NoReturn
@@ -21,20 +23,33 @@ class NotStarted(Exception):
     """The process could not be started; the message says why."""
 
 
-def may_need_proxy(arguments: list[str]) -> bool:
-    """Whether QEMU's arguments may speak of a monitor in control mode, at a glance."""
-    return any("qmp" in word or "mon" in word for word in arguments)
+_begun: socket | None = None
+
+
+def begin() -> None:
+    """Start the proxy already; :func:`start_proxy` gives it out. What fails is tried again then."""
+    global _begun
+    with suppress(NotStarted):
+        _begun = _start()
 
 
 def start_proxy() -> socket:
     """
-    Start the proxy as a process that is nobody's child, of no terminal.
+    Start the proxy, if it is not begun.
 
-    It holds nothing that this one has open. It ends if it is told nothing.
-
-    :returns: where it listens for what it has to do.
+    :returns: where it listens for what it has to do; it ends if it is told nothing.
     :raises NotStarted: it cannot be.
     """
+    return _start() if _begun is None else _begun
+
+
+def may_need_proxy(arguments: Sequence[str]) -> bool:
+    """Whether QEMU's arguments may speak of a monitor in control mode, at a glance."""
+    return any("qmp" in word or "mon" in word for word in arguments)
+
+
+def _start() -> socket:
+    """Start a process that is nobody's child, of no terminal, and has nothing open of this one."""
     ours, its = socketpair()
     told, tell = os.pipe()
     qemu = os.getpid()
@@ -70,6 +85,8 @@ def _in_between(qemu: int, number: int, tell: int) -> NoReturn:
 
 
 def _become_proxy(qemu: int, number: int, tell: int) -> None:
+    # A tool may have closed its standard streams, and we got their numbers.
+    number, tell = (fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, 3) for one in (number, tell))
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)

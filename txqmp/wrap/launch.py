@@ -44,23 +44,17 @@ _HIGH = 64
 """Our descriptors are numbered from here on: tools count on low numbers, and name them."""
 
 
-def launch(
-    emulator: str,
-    arguments: Sequence[str],
-    settings: Settings,
-    proxy: socket.socket | None = None,
-) -> NoReturn:
+def launch(emulator: str, arguments: Sequence[str], settings: Settings) -> NoReturn:
     """
     Become the emulator; before, have a proxy if any of its monitors is in control mode.
 
     :param emulator: a path.
     :param arguments: without the program's name.
-    :param proxy: where a proxy waits for what it has to do; one is started where it is None.
     :raises WrapError: the journal cannot be written, or a process cannot be started.
     """
     reading = read(arguments)
     if reading.monitors:
-        arguments = _Wrapping(arguments, reading, settings).begin(proxy)
+        arguments = _Wrapping(arguments, reading, settings).begin()
     # Python ignores these, and a process hands that on.
     for name in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(name, signal.SIG_DFL)
@@ -85,7 +79,7 @@ class _Wrapping:
         self._replacements: dict[Monitor, int | str] = {}
         self._moves: list[tuple[int, int]] = []
 
-    def begin(self, proxy: socket.socket | None) -> list[str]:
+    def begin(self) -> list[str]:
         """
         Tell the proxy what to do.
 
@@ -117,7 +111,7 @@ class _Wrapping:
                 redact=self._settings.redact,
                 decode=self._settings.decode,
             )
-            hand_over(plan, start_proxy() if proxy is None else proxy)
+            hand_over(plan, start_proxy())
             self._started = True
         except (OSError, NotStarted) as error:
             raise WrapError(f"no proxy can be started: {error}") from None

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from txqmp.wrap.early import NotStarted, may_need_proxy, start_proxy
+from txqmp.wrap.early import begin, may_need_proxy
 
 
 def main() -> NoReturn:
@@ -17,10 +17,8 @@ def main() -> NoReturn:
     :raises SystemExit: with one line on standard error, if that cannot be.
     """
     called_as, *arguments = sys.argv
-    try:
-        proxy = start_proxy() if may_need_proxy(arguments) else None
-    except NotStarted as error:
-        raise SystemExit(f"{Path(called_as).name}: no proxy can be started: {error}") from None
+    if may_need_proxy(arguments):
+        begin()
 
     from txqmp.errors import WrapError
     from txqmp.wrap.launch import launch
@@ -28,6 +26,6 @@ def main() -> NoReturn:
 
     try:
         settings = load(called_as, os.environ)
-        launch(find_emulator(called_as, settings, os.environ), arguments, settings, proxy)
+        launch(find_emulator(called_as, settings, os.environ), arguments, settings)
     except WrapError as error:
         raise SystemExit(f"{Path(called_as).name}: {error}") from None

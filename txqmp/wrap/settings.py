@@ -76,10 +76,17 @@ def load(called_as: str, environ: Mapping[str, str]) -> Settings:
     :raises WrapError: the file cannot be read, or says what is not understood.
     """
     settings = Settings()
-    for path, needed in _files(called_as, environ):
-        if needed or _is_there(path):
+    if environ.get("TXQMP_CONFIG"):
+        return _and_environment(_read(Path(environ["TXQMP_CONFIG"])), environ)
+    for path, ours in _files(called_as, environ):
+        # A home that is not ours to look into, as libvirt leaves it in the environment, has none.
+        if os.access(path, os.R_OK) or (ours and path.exists()):
             settings = _read(path)
             break
+    return _and_environment(settings, environ)
+
+
+def _and_environment(settings: Settings, environ: Mapping[str, str]) -> Settings:
     if environ.get("TXQMP_QEMU"):
         settings = replace(settings, qemu=environ["TXQMP_QEMU"])
     if environ.get("TXQMP_JOURNAL"):
@@ -88,20 +95,14 @@ def load(called_as: str, environ: Mapping[str, str]) -> Settings:
 
 
 def _files(called_as: str, environ: Mapping[str, str]) -> Iterator[tuple[Path, bool]]:
-    if environ.get("TXQMP_CONFIG"):
-        yield Path(environ["TXQMP_CONFIG"]), True
+    """Where settings may be, and whether they are meant for us: to overlook them is an error."""
     if os.sep in called_as:
-        yield Path(f"{called_as}.toml"), False
+        yield Path(f"{called_as}.toml"), True
     home = environ.get("HOME")
     configuration = environ.get("XDG_CONFIG_HOME") or (home and f"{home}/.config")
     if configuration:
         yield Path(configuration) / "txqmp" / "wrap.toml", False
-    yield Path("/etc/txqmp/wrap.toml"), False
-
-
-def _is_there(path: Path) -> bool:
-    # A home that is not ours to look into, as libvirt leaves it in the environment, has none.
-    return os.access(path, os.R_OK)
+    yield Path("/etc/txqmp/wrap.toml"), True
 
 
 def _read(path: Path) -> Settings:
