@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -117,12 +117,13 @@ class Programs:
         self.folder = folder
         self._started: list[Program] = []
 
-    def start(self, *argv: str, files: Sequence[int] = ()) -> Program:
+    def start(self, *argv: str, files: Sequence[int] | Mapping[int, int] = ()) -> Program:
         """
         Run a program in the test's folder.
 
-        :param files: descriptors that it inherits, by the same numbers.
+        :param files: descriptors that it inherits, by the same numbers or by others.
         """
+        inherited = files if isinstance(files, Mapping) else {file: file for file in files}
         from twisted.internet import reactor
 
         program = Program()
@@ -139,7 +140,7 @@ class Programs:
             argv,
             env=environment,
             path=str(self.folder),
-            childFDs={0: "w", 1: "r", 2: "r", **{file: file for file in files}},
+            childFDs={0: "w", 1: "r", 2: "r", **inherited},
         )
         self._started.append(program)
         return program

@@ -116,7 +116,7 @@ async def test_ten_qemus_in_a_watched_folder_two_killed_one_stopped(
     os.kill(machines["vm2"].pid, signal.SIGSTOP)
     living = names[3:]
     for name in living:
-        client = await txqmp.sniffer(reactor, f"unix:{control[name]}")
+        client = await txqmp.connect(reactor, f"unix:{control[name]}")
         for _ in range(25):
             await client.execute("stop")
             await client.execute("cont")
@@ -127,7 +127,7 @@ async def test_ten_qemus_in_a_watched_folder_two_killed_one_stopped(
     os.kill(machines["vm2"].pid, signal.SIGCONT)
     await eventually(lambda: kinds(folder, "vm2").count(Kind.RESYNC) == 2)
 
-    client = await txqmp.sniffer(reactor, f"unix:{control['vm9']}")
+    client = await txqmp.connect(reactor, f"unix:{control['vm9']}")
     await client.execute("quit")
     await eventually(lambda: Kind.CLOSED in kinds(folder, "vm9"))
     await daemon.terminate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,30 @@ async def test_the_clients_port_is_handed_over(programs: Programs, folder: Path)
     await proxy.says(b"closed by")
     await proxy.terminate()
     assert told(folder) == CONVERSATION
+
+
+async def test_systemds_socket_stays_as_it_is(programs: Programs, folder: Path) -> None:
+    qemu = await programs.qemu("qemu.sock")
+    path = folder / "client.sock"
+    with listening_at(path) as port:
+        path.chmod(0o600)
+        # What systemd tells a service of its sockets; the number of the process is its own.
+        script = 'exec env LISTEN_PID=$$ LISTEN_FDS=1 "$@"'
+        proxy = programs.start(
+            *("sh", "-c", script, "sh", str(Path(sys.executable).with_name("twistd"))),
+            *("-n", "--pidfile=", "qmp-proxy", "--connect", f"unix:{folder}/qemu.sock"),
+            *("--listen", "systemd:domain=UNIX:index=0"),
+            files={3: port.fileno()},
+        )
+    tool = connected_to(path)
+    assert "QMP" in tool.hear(), proxy.err
+    assert path.stat().st_mode & 0o777 == 0o600
+    tool.talk_on()
+    tool.close()
+    assert await qemu.ends() == 0
+    await proxy.says(b"closed by")
+    await proxy.terminate()
+    assert path.exists()
 
 
 async def test_both_connections_are_handed_over_and_it_ends_with_them(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ class Wrapped:
     """Starts QEMUs in the folder of a test, and knows what became of their proxies."""
 
     def __init__(self, programs: Programs, folder: Path) -> None:
-        self._programs = programs
+        self.programs = programs
         self._folder = folder
         self._started: list[bytes] = []
 
@@ -39,7 +40,7 @@ class Wrapped:
         command: Sequence[str] = (EMULATOR, *MACHINE),
     ) -> Program:
         """Start a QEMU as ``txqmp wrap`` does; it is in ``vm.jsonl``."""
-        program = self._programs.start(
+        program = self.programs.start(
             sys.executable, "-m", "txqmp", "wrap", "--journal", "vm.jsonl", "--log", "vm.log",
             "--", *command, *arguments, files=files,
         )  # fmt: skip
@@ -543,3 +544,148 @@ async def test_by_the_name_of_an_emulator(programs: Programs, folder: Path) -> N
     assert await qemu.ends() == 0
     journal = folder / f"vm7-{qemu.pid}.jsonl"
     await eventually(lambda: any(record.kind is Kind.CLOSED for record in records(journal)))
+
+
+class TestTrouble:
+    """What goes wrong costs no more than it would without the wrapper."""
+
+    @pytest.mark.parametrize("more", [["-nonsense"], ["-version"], ["-pidfile", "/no/such/pid"]])
+    async def test_one_that_ends_early_leaves_the_socket_of_one_that_runs(
+        self, wrapped: Wrapped, folder: Path, more: list[str]
+    ) -> None:
+        path = folder / "q.sock"
+        monitor = ("-qmp", f"unix:{path},server=on,wait=off")
+        first = wrapped.start(*monitor)
+        tool = await _greeted(path)
+        tool.close()
+        before = path.stat().st_ino
+        second = (sys.executable, "-m", "txqmp", "wrap", "-j", "second.jsonl", "--", EMULATOR)
+        done = wrapped.programs.start(*second, *MACHINE, *monitor, *more)
+        await done.ends()
+        await eventually(lambda: path.exists() and path.stat().st_ino == before)
+        again = connected_to(path)
+        again.talk()
+        again.close()
+        assert await first.ends() == 0
+        await wrapped.over()
+
+    async def test_what_is_said_to_a_dead_qemu_costs_none_of_its_words(
+        self, wrapped: Wrapped, folder: Path
+    ) -> None:
+        path = folder / "q.sock"
+        log = folder / "said"
+        qemu = wrapped.start("-qmp", f"unix:{path},server=on,wait=off,logfile={log}")
+        tool = await _greeted(path)
+        assert tool.ask("qmp_capabilities") == {"return": {}}
+        # More than the tool's own socket and the proxy take: some is still on its way to it.
+        tool.say("query-qmp-schema", "query-qmp-schema", "query-status")
+        await eventually(lambda: b'"singlestep": false' in log.read_bytes())
+        qemu.kill()
+        assert await qemu.ends() == -signal.SIGKILL
+        tool.say(*["query-status"] * 100)
+        for _ in range(2):
+            assert len(str(tool.hear()["return"])) > 200_000
+        assert tool.hear()["return"]
+        assert tool.ended()
+        tool.close()
+        await wrapped.over()
+
+    async def test_who_waits_may_leave(self, wrapped: Wrapped, folder: Path) -> None:
+        path = folder / "q.sock"
+        qemu = wrapped.start("-qmp", f"unix:{path},server=on,wait=off")
+        holder = await _greeted(path)
+        (proxy,) = wrapped.proxies()
+        for _ in range(100):
+            connected_to(path).close()
+        assert holder.ask("qmp_capabilities") == {"return": {}}
+        assert len(files_of(proxy)) < 60
+        assert holder.ask("quit") == {"return": {}}
+        holder.close()
+        assert await qemu.ends() == 0
+        await wrapped.over()
+
+    async def test_a_handed_socket_that_has_another_name_by_now(
+        self, wrapped: Wrapped, folder: Path
+    ) -> None:
+        with listening_at(folder / "first") as port:
+            (folder / "first").rename(folder / "handed.sock")
+            number = port.fileno()
+            qemu = wrapped.start(
+                *("-chardev", f"socket,id=a,fd={number},server=on,wait=off"),
+                *("-mon", "chardev=a,mode=control"),
+                *("-qmp", f"unix:{folder}/q.sock,server=on,wait=off"),
+                files=[number],
+            )
+        other = await _greeted(folder / "q.sock")
+        tool = connected_to(folder / "handed.sock")
+        tool.talk()
+        tool.close()
+        other.close()
+        assert await qemu.ends() == 0
+        (folder / "handed.sock").unlink()
+        await wrapped.over()
+
+    async def test_a_connection_that_is_gone_at_once_costs_no_other_monitor(
+        self, wrapped: Wrapped, folder: Path
+    ) -> None:
+        with socket.socket() as port:
+            port.bind(("127.0.0.1", 0))
+            port.listen()
+            qemu = wrapped.start(
+                *("-qmp", f"tcp:127.0.0.1:{port.getsockname()[1]}"),
+                *("-qmp", f"unix:{folder}/q.sock,server=on,wait=off"),
+            )
+            connection, _ = port.accept()
+            linger = struct.pack("ii", 1, 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            connection.close()
+        tool = await _greeted(folder / "q.sock")
+        tool.talk_on()
+        tool.close()
+        assert await qemu.ends() == 0
+        await wrapped.over()
+
+    @pytest.mark.parametrize("temporary", [".", "x" * 90])
+    async def test_wherever_temporary_files_are(
+        self, wrapped: Wrapped, folder: Path, temporary: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (folder / temporary).mkdir(exist_ok=True)
+        monkeypatch.setenv("TMPDIR", temporary if temporary == "." else str(folder / temporary))
+        qemu = wrapped.start("-qmp", f"unix:{folder}/q.sock,server=on,wait=off")
+        tool = await _greeted(folder / "q.sock")
+        tool.talk_on()
+        tool.close()
+        assert await qemu.ends() == 0
+        assert await wrapped.over() == CONVERSATION
+
+    async def test_after_qemu_one_that_does_not_read_keeps_nobody_waiting(
+        self, wrapped: Wrapped, folder: Path
+    ) -> None:
+        path, log = folder / "q.sock", folder / "said"
+        qemu = wrapped.start("-qmp", f"unix:{path},server=on,wait=off,logfile={log}")
+        stuck = await _greeted(path)
+        assert stuck.ask("qmp_capabilities") == {"return": {}}
+        stuck.say("query-qmp-schema", "query-status")
+        waiting = connected_to(path)
+        await eventually(lambda: b'"singlestep": false' in log.read_bytes())
+        qemu.kill()
+        await qemu.ends()
+        assert waiting.ended()
+        waiting.close()
+        (proxy,) = wrapped.proxies()
+        os.kill(proxy, signal.SIGTERM)
+        await eventually(lambda: not wrapped.proxies())
+        stuck.close()
+        await wrapped.over()
+
+    @pytest.mark.parametrize(
+        "address",
+        ["tcp:localhost:\u00b2,server=on,wait=off", "tcp:a..b:44", "unix:fd=99999999999999"],
+    )
+    async def test_an_address_that_is_none_is_for_qemu_to_refuse(
+        self, wrapped: Wrapped, address: str
+    ) -> None:
+        qemu = wrapped.start("-qmp", address)
+        assert await qemu.ends() == 1
+        assert b"Traceback" not in qemu.err
+        assert b"qemu-system-x86_64: -qmp " in qemu.err

@@ -68,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         options.parseOptions(sys.argv[1:] if argv is None else list(argv))
         options.subOptions.run()
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has seen enough; what is buffered has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

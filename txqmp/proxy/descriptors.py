@@ -182,11 +182,13 @@ class DescriptorSender:
         except OSError as error:
             if error.errno in _LATER:
                 return 0
-            if error.errno != ETOOMANYREFS:
-                return CONNECTION_LOST
-            _log.error("descriptors were lost: too many of this user's are on their way")
+            if error.errno == ETOOMANYREFS:
+                _log.error("descriptors were lost: too many of this user's are on their way")
+            else:
+                # It is for those who write without descriptors to say what becomes of that.
+                sent = self._send_plainly(data)
         self._waiting.popleft()
         close_all(descriptors)
         if not self._waiting:
-            del transport.writeSomeData
+            transport.writeSomeData = self._send_plainly
         return sent

@@ -44,8 +44,9 @@ class _Inherited:
             with socket(fileno=os.dup(number)) as copy:
                 streams = copy.type == SOCK_STREAM
                 listening = bool(copy.getsockopt(SOL_SOCKET, SO_ACCEPTCONN))
-        except OSError as error:
-            raise ValueError(f"fd:{number}: {error.strerror}") from None
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or "no such number"
+            raise ValueError(f"fd:{number}: {reason}") from None
         if not streams:
             raise ValueError(f"fd:{number} is not a stream socket")
         if listening is not listens:

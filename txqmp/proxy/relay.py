@@ -34,6 +34,7 @@ from txqmp.proxy.descriptors import (
     close_all,
     read_in_place,
 )
+from txqmp.proxy.lastwords import LastWords
 
 _log = Logger()
 
@@ -83,6 +84,7 @@ class Side(Protocol):
         self._pass_on: Callable[[bytes], object] = lambda data: None
         self._descriptors: list[int] = []
         self._sender: DescriptorSender | None = None
+        self._last_words: LastWords | None = None
         self.lost = False
         self.other: Side | None = None
 
@@ -94,6 +96,15 @@ class Side(Protocol):
     def connectionMade(self) -> None:
         """The end is there."""
         self._conversation.made(self)
+
+    def hear_out(self) -> None:
+        """Read what it said to the end, whatever becomes of what it is told."""
+        if is_plain(self.wire):
+            self._last_words = LastWords(self.wire)
+
+    @property
+    def _is_gone(self) -> bool:
+        return self._last_words is not None and self._last_words.gone
 
     def join(self, other: Side) -> None:
         """Send what comes here to ``other``, as fast as it takes it."""
@@ -129,11 +140,13 @@ class Side(Protocol):
         if self.ended:
             return
         self.ended = True
+        if self._last_words is not None:
+            self._last_words.read()
         self._conversation.ended(self, "it closed the connection")
         other = self.other
         if other is None:
             self.close()
-        elif other.ended or self._conversation.is_last(self):
+        elif other.ended or self._is_gone or self._conversation.is_last(self):
             self.close()
             other.close()
         elif not other.lost:
@@ -232,6 +245,9 @@ class Conversation:
         timeout = self._factory.greeting_timeout
         if timeout is not None:
             self._greeting_timer = self.clock.callLater(timeout, self._silent, timeout)
+        for side in self._sides:
+            if side.name == "monitor":
+                side.hear_out()
         second.join(self._first)
         self._first.join(second)
         self._first.wire.resumeProducing()
@@ -324,9 +340,9 @@ class Conversation:
 
     def finish(self) -> None:
         """The monitor's process is gone: the client gets its last words, and then the end."""
-        for side in self._sides:
-            if side.name == "monitor" and side.ended:
-                self.close("the monitor is gone")
+        monitor = [side for side in self._sides if side.name == "monitor"]
+        if not monitor or monitor[0].ended:
+            self.close("the monitor is gone")
 
     def close(self, reason: str) -> None:
         """End both connections, once what is on its way has arrived or time is up."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Sequence
+from socket import AF_UNIX
 from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.application.strports import service as port_service
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.endpoints import AdoptedStreamServerEndpoint, serverFromString
 from twisted.logger import Logger
 
 from txqmp.journal.writer import Journal
+from txqmp.proxy.endpoints import DescriptorServerEndpoint
 from txqmp.proxy.tap import Tap
 from txqmp.service.options import safe_server_string
 
@@ -31,6 +33,14 @@ def allow_open_files(count: int) -> None:
             allowed=wanted,
             count=count,
         )
+
+
+def _left_as_it_is(endpoint: Any, reactor: Any) -> Any:
+    """A UNIX socket of systemd's: Twisted would make it everybody's, and remove it at the end."""
+    adopted = isinstance(endpoint, AdoptedStreamServerEndpoint)
+    if adopted and endpoint.addressFamily == AF_UNIX:
+        return DescriptorServerEndpoint(reactor, endpoint.fileno)
+    return endpoint
 
 
 class JournalledPort(MultiService):
@@ -119,6 +129,7 @@ class JournalledPort(MultiService):
         if not self._open_ports:
             for listen, factory in self._ports:
                 port = port_service(listen, factory, self._reactor)
+                port.endpoint = _left_as_it_is(port.endpoint, self._reactor)
                 self._open_ports.append(port)
                 port.setServiceParent(self)
 

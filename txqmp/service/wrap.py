@@ -11,7 +11,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -19,9 +19,9 @@ from socket import socket
 from typing import Any, TextIO
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectError, ConnectionDone, NoProtocol
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.interfaces import IReadDescriptor, IStreamClientEndpoint
 from twisted.logger import (
@@ -42,6 +42,7 @@ from txqmp.proxy.peer import describe_peer
 from txqmp.proxy.relay import Conversation, RelayFactory
 from txqmp.proxy.tap import HOLD, Tap
 from txqmp.wrap.plan import Plan, Post, receive
+from txqmp.wrap.sockets import give_back
 
 _log = Logger()
 
@@ -111,15 +112,33 @@ class Turns:
 
 
 class PostFactory(RelayFactory):
-    """The conversations of one monitor: what it lets go of, the next one gets."""
+    """
+    The conversations of one monitor: what it lets go of, the next one gets.
+
+    While somebody waits no other is taken, as with QEMU: who waits in a socket may leave.
+    """
 
     turns: Turns | None = None
+    over: Callable[[], object] | None = None
+    ports: Sequence[Any] = ()
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """Begin a conversation."""
+        if self.turns is not None and self.conversations:
+            for port in self.ports:
+                port.stopReading()
+        return super().buildProtocol(addr)
 
     def conversation_over(self, conversation: Conversation) -> None:
         """Both ends are gone, and the tap knows."""
         if self.turns is not None and conversation.was_joined:
             self.turns.over()
         super().conversation_over(conversation)
+        for port in self.ports:
+            if self.turns is not None and port.connected and len(self.conversations) < 2:
+                port.startReading()
+        if self.over is not None:
+            self.over()
 
 
 class WrapService(MultiService):
@@ -164,7 +183,17 @@ class WrapService(MultiService):
         finally:
             self._reactor.addReader(Lifeline(self._plan.alive, self.finish))
             for post in self._plan.posts:
-                self._stand(post)
+                try:
+                    self._stand(post)
+                except (ConnectError, NoProtocol) as error:
+                    _log.warn(
+                        "the monitor {name} is lost: {reason}", name=post.name, reason=str(error)
+                    )
+                    if post.joined is not None:
+                        os.close(post.joined)
+            self._check_useful()
+            for relay in self._posts:
+                relay.over = self._check_useful
 
     def _stand(self, post: Post) -> None:
         name = self._plan.name
@@ -184,14 +213,16 @@ class WrapService(MultiService):
         if isinstance(relay.endpoint, Turns):
             relay.turns = relay.endpoint
         self._posts.append(relay)
+        ports: list[Any] = []
         numbers = post.listening if post.waiting is None else (post.waiting,)
         for number in numbers:
             with socket(fileno=number) as listening:
-                self._ports.append(adopt_port(self._reactor, listening, relay))
+                ports.append(adopt_port(self._reactor, listening, relay))
+        relay.ports = ports
+        self._ports += ports
         if post.connected is not None:
             with socket(fileno=post.connected) as connection:
                 adopt_connection(self._reactor, connection, relay)
-            relay.when_idle().addCallback(lambda _: self._check_useful())
 
     def _other_end(self, post: Post) -> Any:
         """What the relay connects to when somebody is there."""
@@ -225,6 +256,11 @@ class WrapService(MultiService):
         if not self._ports and all(not post.conversations for post in self._posts):
             self.finish()
 
+    def _abort(self) -> None:
+        for relay in self._posts:
+            for conversation in list(relay.conversations):
+                conversation.abort("the proxy was told to end")
+
     def finish(self) -> None:
         """QEMU is gone: let each client have its last words, then end."""
         if not self._ending:
@@ -232,23 +268,28 @@ class WrapService(MultiService):
             Deferred.fromCoroutine(self._finish()).chainDeferred(self._over)
 
     async def _finish(self) -> None:
-        for port in self._ports:
-            await port.stopListening()
+        # In this order: while we listen, nobody else's socket can have the inode of ours.
         for post in self._plan.posts:
             for path, device, inode in post.paths:
-                _remove(path, (device, inode))
-        for relay in self._posts:
-            await relay.finish()
+                _remove(Path(path), (device, inode), self._plan.pid)
+        for port in self._ports:
+            await port.stopListening()
+        over = DeferredList([relay.finish() for relay in self._posts])
+        # From now on there is only a client to wait for, and that may be told to end.
+        signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._abort))
+        await over
         await self._journal.close()
         shutil.rmtree(self._plan.folder, ignore_errors=True)
 
 
-def _remove(path: str, identity: tuple[int, int]) -> None:
+def _remove(path: Path, identity: tuple[int, int], pid: int) -> None:
     """Remove a socket, as QEMU does when it ends, unless somebody else's stands there by now."""
     with suppress(OSError):
-        status = Path(path).lstat()
+        status = path.lstat()
         if (status.st_dev, status.st_ino) == identity:
-            Path(path).unlink()
+            path.unlink()
+    if not path.exists():
+        give_back(path, pid)
 
 
 class _LateFile:

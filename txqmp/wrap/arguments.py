@@ -99,6 +99,10 @@ class Reading:
     left: tuple[tuple[str, str], ...]
 
 
+_ENDS_EARLY = frozenset(["h", "help", "V", "version"])
+_ANOTHER_USER = frozenset(["runas", "chroot", "run-with"])
+
+
 class _LeftAlone(Exception):
     """A monitor cannot be taken over; the message says why."""
 
@@ -126,6 +130,9 @@ def read(arguments: Sequence[str]) -> Reading:
 
     :param arguments: without the program's name. It never raises.
     """
+    if not _ENDS_EARLY.isdisjoint(word.lstrip("-") for word in arguments if word[:1] == "-"):
+        # It says something and ends, and leaves every socket as it is.
+        return Reading((), ())
     devices, uses, early = _gather(arguments)
     monitors: list[Monitor] = []
     left = list(early)
@@ -271,12 +278,15 @@ def _monitor(
     _check_alone(use.name, uses, arguments)
     server = truth(said.get("server", ""), False)
     address = _address(said, server)
+    reconnect = 0.0 if server else _reconnect(said)
+    if reconnect and any(option in _ANOTHER_USER for option, _, _ in _options(arguments)):
+        raise _LeftAlone("QEMU may not reach a private path once it is another user")
     return Monitor(
         name=use.name,
         address=address,
         server=server,
         wait=server and truth(said.get("wait", ""), True),
-        reconnect=0.0 if server else _reconnect(said),
+        reconnect=reconnect,
         pretty=use.pretty,
         place=device.place,
         form=device.form,

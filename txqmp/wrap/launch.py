@@ -7,6 +7,7 @@ signals, its exit status and all that it inherited are QEMU's. The proxy is a pr
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -15,6 +16,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,11 +36,15 @@ from txqmp.wrap.settings import Settings
 from txqmp.wrap.sockets import (
     client_place,
     connect_to,
+    give_back,
     inherited,
     listen_at,
     listens,
     name_in_file_system,
 )
+
+_LONG = 90
+"""Bytes in the path of the private folder, at most."""
 
 _HIGH = 64
 """Our descriptors are numbered from here on: tools count on low numbers, and name them."""
@@ -72,7 +78,9 @@ class _Wrapping:
         self._reading = reading
         self._settings = settings
         self._name = settings.name or machine_name(arguments) or "qemu"
-        self._folder = Path()
+        self._folder: Path | None = None
+        self._private = count()
+        self._paths: list[Path] = []
         self._started = False
         self._ours: list[socket.socket] = []
         # What QEMU gets: a descriptor or a path for a monitor, and where a descriptor goes.
@@ -86,14 +94,15 @@ class _Wrapping:
         :returns: the arguments for QEMU.
         """
         journal = self._settings.journal_of(self._name, os.getpid())
-        _check_writable(journal)
-        # Made by this process, for it alone; the proxy removes it.
-        self._folder = Path(tempfile.mkdtemp(prefix="txqmp-"))
+        is_new = _check_writable(journal)
         try:
+            self._folder = _private_folder()
             posts = [
                 post for monitor in self._reading.monitors if (post := self._take_over(monitor))
             ]
             if not posts:
+                if is_new:
+                    journal.unlink(missing_ok=True)
                 return list(self._arguments)
             alive, held = os.pipe()
             held = _high(held)
@@ -117,11 +126,19 @@ class _Wrapping:
             raise WrapError(f"no proxy can be started: {error}") from None
         finally:
             if not self._started:
-                shutil.rmtree(self._folder, ignore_errors=True)
+                self._take_back()
         os.close(alive)
         os.set_inheritable(held, True)
         self._let_go()
         return rewrite(self._arguments, self._replacements)
+
+    def _take_back(self) -> None:
+        """Leave everything as it was: there will be no proxy."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+            give_back(path, os.getpid())
 
     def _let_go(self) -> None:
         """Keep what is QEMU's, where it expects it, and nothing else."""
@@ -155,21 +172,28 @@ class _Wrapping:
             if monitor.reconnect:
                 return self._dialling(monitor, shown)
             return self._connected(monitor, shown, connect_to(address))
-        except OSError:
+        except (OSError, ValueError, OverflowError):
             return None
+
+    def _private_path(self) -> str:
+        assert self._folder is not None
+        return str(self._folder / str(next(self._private)))
 
     def _listening(self, monitor: Monitor, shown: str, public: list[socket.socket]) -> Post:
         private = socket.socket(socket.AF_UNIX)
-        path = str(self._folder / str(len(self._ours)))
+        path = self._private_path()
         private.bind(path)
         private.listen()
-        self._give(monitor, private)
         paths = []
         for listening in public:
             name = name_in_file_system(listening)
-            if name:
-                status = Path(name).stat()
-                paths.append((str(Path(name).absolute()), status.st_dev, status.st_ino))
+            # One that was handed over may have another name by now, which is nobody's business.
+            with contextlib.suppress(OSError):
+                if name:
+                    status = Path(name).stat()
+                    paths.append((str(Path(name).absolute()), status.st_dev, status.st_ino))
+        self._paths += [Path(name) for name, _, _ in paths]
+        self._give(monitor, private)
         numbers = tuple(self._keep(listening) for listening in public)
         return Post(monitor.name, shown, listening=numbers, paths=tuple(paths), monitor=path)
 
@@ -179,12 +203,12 @@ class _Wrapping:
         return Post(monitor.name, shown, connected=self._keep(public), joined=self._keep(ours))
 
     def _dialling(self, monitor: Monitor, shown: str) -> Post:
+        client = client_place(monitor.address)
         waiting = socket.socket(socket.AF_UNIX)
-        path = str(self._folder / str(len(self._ours)))
+        path = self._private_path()
         waiting.bind(path)
         waiting.listen()
         self._replacements[monitor] = path
-        client = client_place(monitor.address)
         return Post(monitor.name, shown, client=client, waiting=self._keep(waiting))
 
     def _give(self, monitor: Monitor, theirs: socket.socket) -> None:
@@ -232,12 +256,23 @@ def _high(number: int) -> int:
     return moved
 
 
-def _check_writable(journal: Path) -> None:
+def _private_folder() -> Path:
+    """A folder for this process alone, whose path leaves room for the name of a socket."""
+    folder = Path(tempfile.mkdtemp(prefix="txqmp-")).absolute()
+    if len(os.fsencode(folder)) > _LONG:
+        folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix="txqmp-", dir="/tmp"))
+    return folder
+
+
+def _check_writable(journal: Path) -> bool:
     """
     See that the journal can be written: nobody reads the proxy's complaints in time.
 
+    :returns: whether there was none.
     :raises WrapError: it cannot.
     """
+    is_new = not journal.exists()
     try:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
         number = os.open(journal, flags, 0o600)
@@ -251,3 +286,6 @@ def _check_writable(journal: Path) -> None:
                 f"{journal}: it is in use by another process (put {{pid}} into its name)"
             ) from None
         raise WrapError(f"{journal}: {error.strerror}") from None
+    except ValueError as error:
+        raise WrapError(f"{journal}: {error}") from None
+    return is_new

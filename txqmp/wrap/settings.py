@@ -65,7 +65,10 @@ class Settings:
                 )
             return known[match[1]]
 
-        return Path(_PLACE.sub(filled, self.journal)).expanduser().absolute()
+        try:
+            return Path(_PLACE.sub(filled, self.journal)).expanduser().absolute()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise WrapError(f"journal {self.journal}: {error}") from None
 
 
 def load(called_as: str, environ: Mapping[str, str]) -> Settings:

@@ -8,6 +8,7 @@ to fail in its own words.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -17,6 +18,8 @@ from pathlib import Path
 from txqmp.wrap.arguments import DescriptorAddress, TCPAddress, UnixAddress
 
 _BACKLOG = 128
+_MAX_NAME = 107
+"""Bytes in the name of a UNIX socket."""
 
 
 def listen_at(address: UnixAddress | TCPAddress) -> list[socket.socket]:
@@ -83,17 +86,54 @@ def _unix_name(address: UnixAddress) -> bytes:
 
 
 def _listen_unix(address: UnixAddress) -> socket.socket:
-    if not address.abstract:
-        with contextlib.suppress(FileNotFoundError):
-            Path(address.path).unlink()
+    name = _unix_name(address)
+    if len(name) > _MAX_NAME:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
     listening = socket.socket(socket.AF_UNIX)
+    if not address.abstract:
+        _put_aside(Path(address.path))
     try:
-        listening.bind(_unix_name(address))
+        listening.bind(name)
         listening.listen(_BACKLOG)
     except OSError:
         listening.close()
+        if not address.abstract:
+            give_back(Path(address.path), os.getpid())
         raise
     return listening
+
+
+def _aside(path: Path, pid: int) -> Path:
+    return path.with_name(f"{path.name}.aside-{pid}")
+
+
+def _put_aside(path: Path) -> None:
+    """
+    Make room, as QEMU does once it has read all its arguments: it may not come that far, and the
+    socket that stands there be another machine's.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(path.lstat().st_mode):
+            path.rename(_aside(path, os.getpid()))
+        else:
+            path.unlink()
+
+
+def give_back(path: Path, pid: int) -> None:
+    """
+    Let the socket that was put aside stand where it stood, if anybody listens at it still.
+
+    :param pid: of the process that put it aside.
+    """
+    aside = _aside(path, pid)
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as asking:
+        if not aside.is_socket():
+            return
+        asking.setblocking(False)
+        if asking.connect_ex(str(aside)) == errno.ECONNREFUSED:
+            aside.unlink()
+        else:
+            aside.rename(path)
 
 
 def _listen_tcp(address: TCPAddress) -> list[socket.socket]:
