@@ -107,16 +107,17 @@ async def test_systemds_socket_stays_as_it_is(programs: Programs, folder: Path) 
     path = folder / "client.sock"
     with listening_at(path) as port:
         path.chmod(0o600)
-        # What systemd tells a service of its sockets; the number of the process is its own.
-        script = 'exec env LISTEN_PID=$$ LISTEN_FDS=1 "$@"'
+        # What systemd (of 2015 and later) tells a service; the number of the process is its own.
+        script = 'exec env LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=client "$@"'
         proxy = programs.start(
             *("sh", "-c", script, "sh", str(Path(sys.executable).with_name("twistd"))),
             *("-n", "--pidfile=", "qmp-proxy", "--connect", f"unix:{folder}/qemu.sock"),
             *("--listen", "systemd:domain=UNIX:index=0"),
             files={3: port.fileno()},
         )
+    await proxy.says(b"ready")
     tool = connected_to(path)
-    assert "QMP" in tool.hear(), proxy.err
+    assert "QMP" in tool.hear()
     assert path.stat().st_mode & 0o777 == 0o600
     tool.talk_on()
     tool.close()

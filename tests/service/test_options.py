@@ -97,6 +97,7 @@ BAD = [
     ("--listen=/run/p.sock", r"--listen /run/p.sock: .*\(for a UNIX socket: unix:/run/p.sock\)"),
     ("--listen=unix", "--listen unix"),
     ("--listen=tcp:http", "--listen tcp:http"),
+    ("--listen=systemd:domain=UNIX:index=0", "no such socket was passed .*LISTEN_FDNAMES"),
     ("--connect=nosuch:1", "--connect nosuch:1"),
     ("--connect=./m.sock", r"\(for a UNIX socket: unix:./m.sock\)"),
     ("--connect=", "--connect : "),

@@ -92,6 +92,11 @@ def check_server_string(option: str, description: str) -> None:
 
     try:
         serverFromString(reactor, description)
+    except LookupError as error:
+        # Twisted's systemd: looks in a list, or a dictionary, of what was passed.
+        missing = "no such socket was passed to this process (LISTEN_FDS, LISTEN_FDNAMES)"
+        explained = ValueError(missing) if description.startswith("systemd:") else error
+        raise _explain(option, description, explained) from None
     except Exception as error:
         raise _explain(option, description, error) from None
 
