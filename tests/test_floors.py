@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "txqmp"
 FLOORS = [
     {"errors", "codec"},
     {"journal"},
+    {"reports"},
     {"monitor"},
     {"text", "jsonqmp"},
     {"sniffer", "testing"},

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from twisted.python.usage import Options
+from importlib import import_module
+from typing import Any
+
+from twisted.python.usage import Options, UsageError
 
 import txqmp
 
@@ -20,3 +23,29 @@ class CommandOptions(Options):
         """Show the version and end."""
         print(f"txqmp {txqmp.__version__}")
         raise SystemExit(0)
+
+    def want_command(self, problem: str) -> None:
+        """
+        See that one of the commands was given.
+
+        :raises UsageError: none was: the problem, and their names.
+        """
+        if self.subCommand is None:
+            names = ", ".join(command[0] for command in vars(type(self))["subCommands"])
+            raise UsageError(f"{problem}: {names}")
+
+
+def subcommand(module: str, options: str, about: str) -> list[Any]:
+    """
+    One line of a table of commands.
+
+    :param module: below ``txqmp.cli``; its last part is the name of the command.
+    :param options: the class of its options in there. It is imported when the command is given:
+        none waits for what others need.
+    """
+
+    def make() -> Options:
+        made: Options = getattr(import_module(f"txqmp.cli.{module}"), options)()
+        return made
+
+    return [module.rpartition(".")[2], None, make, about]

@@ -5,28 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from typing import Any
 
-from twisted.python.usage import Options, UsageError
+from twisted.python.usage import UsageError
 
-from txqmp.cli.command import CommandOptions
+from txqmp.cli.command import CommandOptions, subcommand
 from txqmp.errors import MonitorError
-
-
-def _command(name: str, options: str, about: str) -> list[Any]:
-    """
-    One line of the table of commands.
-
-    :param options: the class of its options, in the module of its name. It is imported when the
-        command is given: none waits for what others need.
-    """
-
-    def make() -> Options:
-        made: Options = getattr(import_module(f"txqmp.cli.{name}"), options)()
-        return made
-
-    return [name, None, make, about]
 
 
 class TxqmpOptions(CommandOptions):
@@ -38,12 +21,12 @@ class TxqmpOptions(CommandOptions):
         "The services are run by twistd: see twistd qmp-proxy --help, twistd qmp-logger --help."
     )
     subCommands = [
-        _command("demo", "DemoOptions", "Show a recorded session with a simulated machine."),
-        _command("journal", "JournalCommandOptions", "Read journals."),
-        _command("run", "RunOptions", "Send one command to a monitor and show the answer."),
-        _command("shell", "ShellOptions", "Talk with a monitor, command by command."),
-        _command("takeover", "TakeoverOptions", "Record what is said at a running monitor."),
-        _command("wrap", "WrapOptions", "Start a QEMU with a recording proxy before its monitors."),
+        subcommand("demo", "DemoOptions", "Show a recorded session with a simulated machine."),
+        subcommand("journal", "JournalCommandOptions", "Read journals."),
+        subcommand("run", "RunOptions", "Send one command to a monitor and show the answer."),
+        subcommand("shell", "ShellOptions", "Talk with a monitor, command by command."),
+        subcommand("takeover", "TakeoverOptions", "Record what is said at a running monitor."),
+        subcommand("wrap", "WrapOptions", "Start a QEMU with a proxy before its monitors."),
     ]
 
     def postOptions(self) -> None:
@@ -52,9 +35,7 @@ class TxqmpOptions(CommandOptions):
 
         :raises UsageError: no command was given.
         """
-        if self.subCommand is None:
-            names = ", ".join(command[0] for command in self.subCommands)
-            raise UsageError(f"say what to do: {names}")
+        self.want_command("say what to do")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

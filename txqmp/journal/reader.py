@@ -23,11 +23,13 @@ class Torn:
     :ivar line_number: from 1.
     :ivar raw: the bytes of the line, without its end.
     :ivar problem: what is wrong with it.
+    :ivar path: of the file, where it was told.
     """
 
     line_number: int
     raw: bytes
     problem: str
+    path: str = ""
 
 
 def read(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Record | Torn]:
@@ -49,12 +51,13 @@ def read(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Record | Torn]:
 
 def _entries(file: BinaryIO) -> Iterator[Record | Torn]:
     for number, line in enumerate(file, 1):
-        entry = _entry(number, line)
+        entry = entry_of(number, line)
         if entry is not None:
             yield entry
 
 
-def _entry(number: int, line: bytes) -> Record | Torn | None:
+def entry_of(number: int, line: bytes) -> Record | Torn | None:
+    """Read a line of a journal; an empty one means nothing."""
     body = line.rstrip(b"\r\n")
     if not body:
         return None
@@ -138,7 +141,7 @@ class Follower:
             if not self._number:
                 self._first_line = lines[0][:_HEAD]
             for number, line in enumerate(lines, self._number + 1):
-                entry = _entry(number, line + b"\n")
+                entry = entry_of(number, line + b"\n")
                 if entry is not None:
                     entries.append(entry)
             self._number += len(lines)

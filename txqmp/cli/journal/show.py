@@ -1,4 +1,4 @@
-"""``txqmp journal``: reading what was recorded."""
+"""``txqmp journal show``: a journal for people to read."""
 
 from __future__ import annotations
 
@@ -65,26 +65,6 @@ class ShowOptions(CommandOptions):
             react(_follow, (self["file"], printer))
         for entry in read(sys.stdin.buffer if self["file"] == "-" else self["file"]):
             _show(printer, entry)
-
-
-class JournalCommandOptions(CommandOptions):
-    """The command line of ``txqmp journal``."""
-
-    synopsis = "txqmp journal <command> [options]"
-    subCommands = [["show", None, ShowOptions, "Show a journal."]]
-
-    def postOptions(self) -> None:
-        """
-        See that there is something to do.
-
-        :raises UsageError: no command was given.
-        """
-        if self.subCommand is None:
-            raise UsageError("say what to do with the journal: show")
-
-    def run(self) -> None:
-        """Do what was asked for."""
-        self.subOptions.run()
 
 
 def _show(printer: RecordPrinter, entry: Record | Torn) -> None:

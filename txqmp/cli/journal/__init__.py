@@ -1,0 +1,26 @@
+"""``txqmp journal``: reading what was recorded."""
+
+from __future__ import annotations
+
+from txqmp.cli.command import CommandOptions, subcommand
+
+
+class JournalCommandOptions(CommandOptions):
+    """The command line of ``txqmp journal``."""
+
+    synopsis = "txqmp journal <command> [options] [FILE …]"
+    subCommands = [
+        subcommand("journal.show", "ShowOptions", "Show what was said."),
+    ]
+
+    def postOptions(self) -> None:
+        """
+        See that there is something to do.
+
+        :raises UsageError: no command was given.
+        """
+        self.want_command("say what to do with the journal")
+
+    def run(self) -> None:
+        """Do what was asked for."""
+        self.subOptions.run()

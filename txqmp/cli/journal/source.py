@@ -1,0 +1,114 @@
+"""What all that read journals have in common: which files, which records, a progress bar."""
+
+from __future__ import annotations
+
+import getopt
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from twisted.python.usage import UsageError
+
+from txqmp.cli.command import CommandOptions
+from txqmp.cli.journal.extras import extra
+from txqmp.cli.journal.progress import watched
+from txqmp.journal.reader import Torn
+from txqmp.journal.record import Record
+from txqmp.journal.sources import Block, Sources
+
+
+class ReadOptions(CommandOptions):
+    """
+    A command line that ends in the names of journals. Options may come after them as well.
+
+    Its ``paths`` are those names.
+    """
+
+    optFlags = [
+        ["rotated", "r", "read the older files of a rotation too, FILE.1 and so on."],
+        ["no-progress", None, "no progress bar, on a terminal."],
+    ]
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """
+        Read the command line.
+
+        :raises UsageError: it cannot be read.
+        """
+        given = sys.argv[1:] if options is None else list(options)
+        try:
+            found, paths = getopt.gnu_getopt(given, self.shortOpt, self.longOpt)
+        except getopt.error as error:
+            raise UsageError(str(error)) from None
+        flat = [part for option, value in found for part in _written(option, value, self.longOpt)]
+        super().parseOptions([*flat, "--", *paths])
+
+    def parseArgs(self, *paths: str) -> None:
+        """
+        Take the files.
+
+        :raises UsageError: there is none.
+        """
+        if not paths:
+            raise UsageError(f"{self.synopsis.split('[')[0].removeprefix('txqmp ')}wants a file")
+        self.paths = list(paths)
+
+    @contextmanager
+    def sources(self, paths: Sequence[str] | None = None) -> Iterator[Sources]:
+        """
+        Open what is to be read, with a progress bar where that takes long and somebody looks.
+
+        :param paths: those of the command line unless given.
+        """
+        chosen = self.paths if paths is None else paths
+        rotated = bool(self["rotated"])
+        size = Sources(chosen, rotated=rotated).size()
+        with watched(size, hidden=bool(self["no-progress"])) as passed:
+            stdin = None if sys.stdin is None else sys.stdin.buffer
+            yield Sources(chosen, rotated=rotated, standard_input=stdin, passed=passed)
+
+
+class FilterOptions(ReadOptions):
+    """A command line that chooses records."""
+
+    optParameters = [
+        ["filter", None, None, "only what this says, as command:qom-get or latency>0.1."],
+    ]
+
+    def postOptions(self) -> None:
+        """
+        Read the filter.
+
+        :raises UsageError: it is none: where, and why.
+        """
+        self.chosen: Callable[[Record], bool] | None = None
+        if self["filter"] is not None:
+            self.chosen = _filter(self["filter"])
+
+    def entries(self, sources: Sources) -> Iterator[Record | Torn]:
+        """Read the records that the filter lets through, and every torn line."""
+        for entry in sources.entries():
+            if isinstance(entry, Torn) or self.chosen is None or self.chosen(entry):
+                yield entry
+
+    def block_entries(self, block: Block) -> Iterator[Record | Torn]:
+        """Read of a block what the filter lets through, and every torn line."""
+        for entry in block.entries():
+            if isinstance(entry, Torn) or self.chosen is None or self.chosen(entry):
+                yield entry
+
+
+def _written(option: str, value: str, known: Sequence[str]) -> list[str]:
+    if option.startswith("--"):
+        return [f"{option}={value}"] if f"{option[2:]}=" in known else [option]
+    return [option, value] if value else [option]
+
+
+def _filter(text: str) -> Any:
+    with extra("--filter", "journal"):
+        from txqmp.reports.filter import FilterError, parse
+    try:
+        return parse(text)
+    except FilterError as error:
+        raise UsageError(f"--filter: {error}") from None
