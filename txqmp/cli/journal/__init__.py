@@ -11,6 +11,7 @@ class JournalCommandOptions(CommandOptions):
     synopsis = "txqmp journal <command> [options] [FILE …]"
     subCommands = [
         subcommand("journal.show", "ShowOptions", "Show what was said."),
+        subcommand("journal.stats", "StatsOptions", "Count what was said, and how long it took."),
     ]
 
     def postOptions(self) -> None:
