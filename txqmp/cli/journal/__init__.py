@@ -10,6 +10,7 @@ class JournalCommandOptions(CommandOptions):
 
     synopsis = "txqmp journal <command> [options] [FILE …]"
     subCommands = [
+        subcommand("journal.plot", "PlotOptions", "Draw what was said over time."),
         subcommand("journal.show", "ShowOptions", "Show what was said."),
         subcommand("journal.stats", "StatsOptions", "Count what was said, and how long it took."),
     ]
