@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from txqmp.reports.printable import printable
+from txqmp.reports.printable import legible, printable
 from txqmp.reports.tables import TABLES, Table, head
 
 _STYLE = """\
@@ -37,7 +37,7 @@ def page(title: str, svg: bytes, statistics: Mapping[str, Any]) -> bytes:
     :param svg: the picture.
     """
     parts = [
-        _HEAD.format(title=_text(title), style=_STYLE),
+        _HEAD.format(title=escape(legible(title)), style=_STYLE),
         svg[svg.index(b"<svg") :].decode("utf-8"),
         "<table>",
         *(

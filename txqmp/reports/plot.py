@@ -8,6 +8,7 @@ on the marks of a command, ``events-1`` and so on those of an event.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullFormatter
 
-from txqmp.reports.printable import printable
+from txqmp.reports.printable import legible, printable
 from txqmp.reports.series import Mark, Marks, Series
 
 KINDS = ("latency", "rate", "events")
@@ -54,12 +55,14 @@ def draw(series: Series, title: str, kinds: Sequence[str] = KINDS, form: str = "
     :param kinds: some of :data:`KINDS`, from top to bottom.
     :param form: ``svg`` or ``png``.
     """
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        # A title may be in a script that matplotlib's font lacks; a viewer has it.
+        warnings.filterwarnings("ignore", message="Glyph ", category=UserWarning)
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
         heights = [_HEIGHTS[kind] for kind in kinds]
         figure = Figure(figsize=(11, sum(heights) + 0.8), layout="constrained")
-        figure.suptitle(printable(title)).set_gid("title")
+        figure.suptitle(legible(title)).set_gid("title")
         rows = figure.subplots(
             len(kinds), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
         )
@@ -139,7 +142,7 @@ def _events(axes: Any, series: Series) -> None:
         line.set_gid(f"events-{number}")
     names = [_label(name, "events") for name, _ in found]
     axes.set_yticks(range(1, len(names) + 1), names)
-    axes.set_ylim(len(names) + 0.5, 0.5)
+    axes.set_ylim(max(len(names), 1) + 0.5, 0.5)
 
 
 _DRAWN_BY: dict[str, Callable[[Any, Series], None]] = {
