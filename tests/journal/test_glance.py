@@ -128,6 +128,11 @@ def test_a_field_of_a_strange_type_is_left_out(field: str, value: object) -> Non
     assert one.event == "STOP"
 
 
+@pytest.mark.parametrize(("seconds", "year"), [(-7e10, 1), (-5.0, 1969), (3e11, 9999)])
+def test_a_time_that_datetime_does_not_know_is_the_next_it_does(seconds: float, year: int) -> None:
+    assert glance(record(time=seconds)).time.year == year
+
+
 def test_a_line_that_is_no_record_has_its_number() -> None:
     ones = seen(PLAIN, b"\n", b"torn\n", PLAIN, PLAIN[:50])
     torn = [one for one in ones if isinstance(one, Torn)]

@@ -64,8 +64,8 @@ _FIELDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
 """Of each field of a record: what a glance calls it, and of which type it must be to count."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST = 253_402_300_799
-"""The end of the year 9999: datetime knows no time after it."""
+_FIRST, _LAST = -62_135_596_800, 253_402_300_799
+"""Seconds: the years 1 and 9999, beyond which datetime knows no time."""
 
 _decoder = msgspec.json.Decoder(Glance)
 
@@ -88,7 +88,8 @@ def glance(record: Record) -> Glance:
             fields[name] = value
     return Glance(
         v=SCHEMA,
-        time=_EPOCH + timedelta(microseconds=round(min(max(record.time, 0), _LAST) * 1_000_000)),
+        time=_EPOCH
+        + timedelta(microseconds=round(min(max(record.time, _FIRST), _LAST) * 1_000_000)),
         mono=record.mono,
         run=record.run,
         monitor=record.monitor,

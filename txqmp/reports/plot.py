@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from io import BytesIO
 from typing import Any
 
@@ -91,7 +91,7 @@ def _latency(axes: Any, series: Series) -> None:
         axes.set_ylim(1e-4, 1)
     for number, (name, those) in enumerate(_by_name(marks, series.reply_names, MOST_COMMANDS), 1):
         (line,) = axes.plot(
-            [mark.time for mark in those],
+            [_days(mark.micros) for mark in those],
             [max(mark.seconds, _SHORTEST) for mark in those],
             linestyle="none",
             marker=".",
@@ -109,16 +109,16 @@ def _latency(axes: Any, series: Series) -> None:
 
 def _rate(axes: Any, series: Series) -> None:
     axes.set_ylabel("per second (1/s)")
-    width = timedelta(microseconds=series.commands.width)
-    axes.set_title(f"commands, in bins of {width.total_seconds():g} s", fontsize="medium")
+    width = series.commands.width
+    axes.set_title(f"commands, in bins of {width / 1e6:g} s", fontsize="medium")
     for name, bins, colour in (
         ("commands", series.commands, "C0"),
         ("errors", series.errors, "C3"),
     ):
         rates = bins.rates()
         if rates:
-            edges = [_EPOCH + timedelta(microseconds=begin) for begin, _ in rates]
-            edges.append(edges[-1] + width)
+            edges = [_days(begin) for begin, _ in rates]
+            edges.append(_days(rates[-1][0] + width))
             stairs = axes.stairs([rate for _, rate in rates], edges, color=colour, label=name)
             stairs.set_gid(f"rate-{name}")
     axes.set_ylim(bottom=0)
@@ -132,7 +132,7 @@ def _events(axes: Any, series: Series) -> None:
     found = _by_name(marks, series.event_names, MOST_EVENTS)
     for number, (_, those) in enumerate(found, 1):
         (line,) = axes.plot(
-            [mark.time for mark in those],
+            [_days(mark.micros) for mark in those],
             [number] * len(those),
             linestyle="none",
             marker="|",
@@ -150,20 +150,24 @@ _DRAWN_BY: dict[str, Callable[[Any, Series], None]] = {
     "rate": _rate,
     "events": _events,
 }
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = -719_000.0, 2_932_000.0
+"""Days: the years 1 and 9999, beyond which no axis goes."""
 
 
-def _span(series: Series) -> tuple[datetime, datetime]:
-    """From where to where: all that is drawn, and a little more."""
-    times = [mark.time for marks in (series.replies, series.events) for mark in marks.kept()]
+def _days(micros: int) -> float:
+    """Days since the epoch, which is how matplotlib counts."""
+    return micros / 86_400e6
+
+
+def _span(series: Series) -> tuple[float, float]:
+    """From where to where, in days: all that is drawn, and a little more."""
+    times = [mark.micros for marks in (series.replies, series.events) for mark in marks.kept()]
     for bins in (series.commands, series.errors):
         edges = [begin for begin, _ in bins.rates()]
-        times += [_EPOCH + timedelta(microseconds=begin) for begin in edges]
-        times += [_EPOCH + timedelta(microseconds=begin + bins.width) for begin in edges[-1:]]
-    if not times:
-        return _EPOCH, _EPOCH + timedelta(seconds=1)
-    margin = max((max(times) - min(times)) * _MARGIN, timedelta(milliseconds=1))
-    return min(times) - margin, max(times) + margin
+        times += [*edges, *(begin + bins.width for begin in edges[-1:])]
+    least, most = min(times, default=0), max(times, default=1_000_000)
+    margin = max(round((most - least) * _MARGIN), 1000)
+    return max(_days(least - margin), _FIRST), min(_days(most + margin), _LAST)
 
 
 def _by_name(

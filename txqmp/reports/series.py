@@ -38,11 +38,12 @@ class Mark(NamedTuple):
     """
     A reply, or an event.
 
+    :ivar micros: when it came, in microseconds since the epoch.
     :ivar name: the command's, or the event's.
     :ivar seconds: the latency; 0 of an event.
     """
 
-    time: datetime
+    micros: int
     name: str
     seconds: float = 0.0
 
@@ -175,14 +176,14 @@ class Series:
         elif kind is Kind.EVENT:
             name = one.event or UNKNOWN
             _count(self.event_names, name)
-            self.events.add(Mark(one.time, name))
+            self.events.add(Mark(_micros(one.time), name))
         elif kind in (Kind.SUCCESS, Kind.FAILURE, Kind.REJECTION):
             if kind is not Kind.SUCCESS:
                 self.errors.add(_micros(one.time))
             if one.latency is not None:
                 name = one.command or UNKNOWN
                 _count(self.reply_names, name)
-                self.replies.add(Mark(one.time, name, one.latency))
+                self.replies.add(Mark(_micros(one.time), name, one.latency))
 
     def end(self) -> None:
         """Give the bins one width."""
