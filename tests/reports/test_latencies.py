@@ -51,6 +51,7 @@ def test_a_great_many_are_told_to_the_precision() -> None:
         true = ranked(times, percent)
         assert true <= found.percentile(percent) <= true * (1 + PRECISION)
     assert (found.least, found.most, found.count) == (min(times), max(times), len(times))
+    assert PRECISION == 0.001
 
 
 @given(one=TIMES, other=TIMES, exact=st.sampled_from([1, 100, EXACT]), percent=PERCENT)
@@ -65,6 +66,14 @@ def test_two_merged_are_as_all_together(
     assert told == pytest.approx(expected, rel=2 * PRECISION, abs=2 * MICRO)
     assert (merged.count, merged.least, merged.most) == (whole.count, whole.least, whole.most)
     assert merged.total == pytest.approx(math.fsum([*one, *other]))
+
+
+def test_what_was_just_added_is_merged_too() -> None:
+    one, other = Latencies(), Latencies()
+    one.add(1.0)
+    other.add(3.0)
+    one.merge(other)
+    assert (one.count, one.least, one.most, one.percentile(100)) == (2, 1.0, 3.0, 3.0)
 
 
 def test_of_none_there_is_nothing_to_tell() -> None:
@@ -84,7 +93,7 @@ def test_what_is_no_length_of_time_is_none(strange: float) -> None:
 
 
 def test_what_took_longer_than_can_be_told_is_counted_all_the_same() -> None:
-    found = taken([LONGEST * 5] * (EXACT + 1))
-    assert found.count == EXACT + 1
-    assert found.most == LONGEST * 5
-    assert found.percentile(50) == LONGEST * 5
+    found = taken([*[1.0] * EXACT, *[LONGEST * 5] * EXACT])
+    assert (found.count, found.most) == (2 * EXACT, LONGEST * 5)
+    assert found.percentile(25) == pytest.approx(1.0, rel=PRECISION)
+    assert found.percentile(75) == pytest.approx(LONGEST, rel=2 * PRECISION)

@@ -74,6 +74,6 @@ def test_the_oldest_are_given_up_where_too_many_have_no_reply() -> None:
         for name in queue.asked(seq, f"c{seq}", seq % 2 == 0)
     ]
     assert given_up == ["c0", "c1", "c2"]
+    assert queue.answered(1, 5.0, 1.0) == 0.0
+    assert queue.answered(2, 5.5, 1.0) == 0.5  # that it was out of band is forgotten too
     assert len(queue.end()) == MOST_WAITING
-    assert queue.answered(0, 5.0, 1.0) == 0.0
-    assert queue.answered(4, 5.5, 1.0) == 0.5  # forgotten, and no longer out of band

@@ -198,7 +198,11 @@ def test_names_that_peers_choose_have_a_bound() -> None:
 
 def test_connections_and_hours_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_PLACES", 3)
-    tally = counted(*(command(1, "a", 3600 * n, connection=n) for n in range(1, 8)))
+    tally = Tally()
+    for n in range(1, 8):
+        tally.add(command(1, "a", 3600 * n, connection=n))
+    assert tally.commands["a"].unanswered == 4  # those of connections that are given up
+    tally.end()
     assert list(tally.connections)[3:] == [OTHERS]
     assert tally.connections[OTHERS].commands == 4
     assert list(tally.hours)[3:] == [None]
