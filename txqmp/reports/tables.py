@@ -18,7 +18,7 @@ class Column:
     A column of a table.
 
     :ivar name: in CSV, and to sort by.
-    :ivar heading: over it where people read; empty if they are spared it.
+    :ivar heading: over it where people read, in one line or two; empty if they are spared it.
     :ivar show: writes a value for people.
     :ivar is_text: it is a word, and no number.
     """
@@ -109,6 +109,10 @@ def milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.3f}"
 
 
+def _to_the_second(time: str) -> str:
+    return f"{time[:19]}Z"
+
+
 def _text(name: str, heading: str) -> Column:
     return Column(name, heading, is_text=True)
 
@@ -123,8 +127,8 @@ _TRAFFIC = (
     Column("commands", "commands"),
     Column("errors", "errors"),
     Column("events", "events"),
-    Column("bytes_to_monitor", "bytes to monitor"),
-    Column("bytes_to_client", "bytes to client"),
+    Column("bytes_to_monitor", "bytes to\nmonitor"),
+    Column("bytes_to_client", "bytes to\nclient"),
 )
 
 TABLES = {
@@ -139,10 +143,10 @@ TABLES = {
                 Column("replies", ""),
                 Column("errors", "errors"),
                 Column("rejections", "rejected"),
-                Column("unanswered", "no reply"),
+                Column("unanswered", "no\nreply"),
                 *_times("latency", min="min", median="median", p90="p90", p99="p99", max="max"),
-                *_times("waiting", mean="waiting (mean)"),
-                *_times("executing", mean="executing (mean)"),
+                *_times("waiting", mean="waiting\n(mean)"),
+                *_times("executing", mean="executing\n(mean)"),
             ),
         ),
         Table("events", "Events", (_text("event", "event"), Column("count", "count"))),
@@ -161,14 +165,14 @@ TABLES = {
             "connections",
             "Connections",
             (
-                _text("run", "run"),
+                _text("run", ""),
                 _text("monitor", "monitor"),
-                Column("connection", "connection"),
+                Column("connection", "number"),
                 _text("client", "client"),
-                _text("first", "first record"),
+                Column("first", "first record", _to_the_second, is_text=True),
                 Column("seconds", "seconds", "{:.3f}".format),
                 *_TRAFFIC,
-                Column("unanswered", "no reply"),
+                Column("unanswered", "no\nreply"),
             ),
         ),
         Table("hours", "Hours (UTC)", (_text("hour", "hour"), *_TRAFFIC)),
@@ -203,5 +207,5 @@ def _records(statistics: Row) -> str:
 def _torn(statistics: Row) -> str:
     lines = statistics["torn_lines"]
     told = "; ".join(f"{line['file']} line {line['line']}: {line['problem']}" for line in lines)
-    more = "; …" if statistics["torn"] > len(lines) else ""
+    more = "; ..." if statistics["torn"] > len(lines) else ""
     return f"{statistics['torn']} ({told}{more})"

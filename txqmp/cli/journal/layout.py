@@ -12,7 +12,8 @@ from io import StringIO
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, RenderableType
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -21,6 +22,9 @@ from txqmp.reports.tables import Table, head
 
 _WIDE = 10_000
 """Columns of what is no terminal: nothing is cut there."""
+
+_READABLE = 20
+"""Columns that a word has at least, if it is so long."""
 
 
 def lay_out(statistics: Mapping[str, Any], tables: Sequence[Table], *, whole: bool) -> None:
@@ -35,13 +39,14 @@ def lay_out(statistics: Mapping[str, Any], tables: Sequence[Table], *, whole: bo
     print("\n\n".join(map(_drawn, parts)))
 
 
-def _drawn(part: RenderableType) -> str:
-    """Draw on paper first: lines end where they end, and not at the edge of the terminal."""
+def _drawn(part: Grid) -> str:
+    """Draw on paper first: a line ends where its text does, and not at the edge of the terminal."""
     terminal = sys.stdout.isatty()
-    width = None if terminal else _WIDE
-    paper = Console(file=StringIO(), force_terminal=terminal, width=width)
+    paper = Console(file=StringIO(), force_terminal=terminal, width=_WIDE)
     if terminal:
-        paper.width = Console().width
+        # What does not fit at all is broken by the terminal: that is better than to leave it out.
+        least = Measurement.get(paper, paper.options, part).minimum
+        paper.width = max(Console().width, least)
     with paper.capture() as drawn:
         paper.print(part)
     return "\n".join(line.rstrip() for line in drawn.get().splitlines()).strip("\n")
@@ -62,21 +67,25 @@ def _grid(table: Table, statistics: Mapping[str, Any]) -> Grid:
         box=SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
-        safe_box=True,
+        collapse_padding=True,
     )
-    for column in table.headed():
-        # Numbers stay whole on a narrow terminal; words go on in the next line.
+    rows = [_texts(cells) for cells in table.shown(table.rows(statistics))]
+    totals = [_texts(cells) for cells in table.shown(table.total(statistics))]
+    for number, column in enumerate(table.headed()):
+        longest = max((len(cells[number]) for cells in rows), default=0)
+        # Numbers stay whole on a narrow terminal; long words go on in the next line.
         grid.add_column(
             column.heading,
             justify="left" if column.is_text else "right",
             no_wrap=not column.is_text,
+            min_width=min(longest, _READABLE),
             overflow="fold",
         )
-    for cells in table.shown(table.rows(statistics)):
-        grid.add_row(*_texts(cells))
-    for cells in table.shown(table.total(statistics)):
+    for cells in rows:
+        grid.add_row(*cells)
+    for cells in totals:
         grid.add_section()
-        grid.add_row(*_texts(cells))
+        grid.add_row(*cells)
     return grid
 
 
