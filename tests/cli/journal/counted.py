@@ -86,6 +86,7 @@ def records() -> list[Record]:
         two.command("[bold]x[/bold]", 3601),
         two.reply(2, "[bold]x[/bold]", 3601.5, 0.5, "\x1b[2J unknown", kind=Kind.REJECTION),
         two.record(Kind.EVENT, 3602, b"* EVENT stop\r\n", event="stop"),
+        two.command("info", 3603),
     ]
 
 
