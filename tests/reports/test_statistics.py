@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -40,6 +41,13 @@ def test_connections_are_in_the_order_of_time() -> None:
     tally.add(command(1, "a", 5, connection=1))
     tally.add(command(1, "a", 3, connection=2))
     assert [row["connection"] for row in statistics(tally)["connections"]] == [2, 1]
+
+
+def test_a_clock_that_tells_no_time_tells_no_duration() -> None:
+    tally = Tally()
+    tally.add(command(1))
+    tally.add(reply(1, mono=math.inf))
+    assert statistics(tally)["connections"][0]["seconds"] is None
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ asked for is not made. What it will not read, the journal's own reader decides o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -84,7 +85,7 @@ def glance(record: Record) -> Glance:
     fields: dict[str, Any] = {}
     for key, (name, kind) in _FIELDS.items():
         value = record.fields.get(key)
-        if isinstance(value, kind) and not isinstance(value, bool):
+        if isinstance(value, kind) and not isinstance(value, bool) and value != math.inf:
             fields[name] = value
     return Glance(
         v=SCHEMA,

@@ -58,6 +58,8 @@ def draw(series: Series, title: str, kinds: Sequence[str] = KINDS, form: str = "
     with mpl.rc_context(), warnings.catch_warnings():
         # A title may be in a script that matplotlib's font lacks; a viewer has it.
         warnings.filterwarnings("ignore", message="Glyph ", category=UserWarning)
+        # A journal with a wrong date is drawn none the less.
+        warnings.filterwarnings("ignore", message="Plotting microsecond", category=UserWarning)
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
         heights = [_HEIGHTS[kind] for kind in kinds]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -126,6 +127,7 @@ def _connection(place: Place, row: Connection) -> dict[str, Any]:
     run, monitor, number = place
     others = place == OTHERS
     peer = json.loads(row.peer) if row.peer and not others else None
+    seconds = row.last - row.first
     return {
         "run": run,
         "monitor": monitor,
@@ -134,7 +136,7 @@ def _connection(place: Place, row: Connection) -> dict[str, Any]:
         "peer": peer,
         "first": _time(row.since),
         # Connections of several runs have no clock in common.
-        "seconds": None if others else round(row.last - row.first, 6),
+        "seconds": None if others or not math.isfinite(seconds) else round(seconds, 6),
         **_traffic(row),
         "unanswered": row.unanswered,
     }

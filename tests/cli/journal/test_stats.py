@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.cli.journal import counted
+from tests.cli.journal.absent import hide
 from tests.cli.terminal import terminal
 from txqmp.cli.main import main
 
@@ -24,17 +25,6 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
     """The session, as ``session.jsonl`` in the current folder."""
     monkeypatch.chdir(tmp_path)
     return counted.write(Path("session.jsonl"))
-
-
-class Absent:
-    """Finds one package not to be installed."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def find_spec(self, name: str, *_: object) -> None:
-        if name == self._name:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def stats(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
@@ -295,12 +285,7 @@ def test_a_mistake_is_one_line(
 def test_without_its_libraries_it_says_what_to_install(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == missing]:
-        monkeypatch.delitem(sys.modules, name)
-    for name in [name for name in sys.modules if name.startswith(("txqmp.reports.", "txqmp.cli."))]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "txqmp.journal.glance")
-    monkeypatch.setattr(sys, "meta_path", [Absent(missing), *sys.meta_path])
+    hide(monkeypatch, missing)
     assert refused(capsys, "session.jsonl") == (
         f"txqmp: journal stats needs {missing}: pip install 'txqmp[journal]'"
     )

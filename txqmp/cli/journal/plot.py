@@ -8,6 +8,7 @@ from twisted.python.usage import UsageError
 
 from txqmp.cli.journal.extras import extra
 from txqmp.cli.journal.source import FilterOptions
+from txqmp.journal.sources import STANDARD_INPUT
 
 _KINDS = ("latency", "rate", "events")
 _FORMS = {".svg": "svg", ".png": "png", ".html": "html", ".htm": "html"}
@@ -59,10 +60,14 @@ class PlotOptions(FilterOptions):
         path = Path(self["output"])
         form = _FORMS[path.suffix.lower()]
         kinds = _KINDS if self["kind"] == "all" else (self["kind"],)
-        title = self["title"] or ", ".join(Path(name).name for name in self.paths)
+        title = self["title"] or ", ".join(map(_name, self.paths))
         series, tally = Series(), Tally()
         counters: list[Counter] = [series, tally] if form == "html" else [series]
         count(self, *counters)
         picture = draw(series, title, kinds, "png" if form == "png" else "svg")
         path.write_bytes(page(title, picture, statistics(tally)) if form == "html" else picture)
         print(f"{path}: {series.replies.count} replies, {series.events.count} events")
+
+
+def _name(path: str) -> str:
+    return "standard input" if path == STANDARD_INPUT else Path(path).name
