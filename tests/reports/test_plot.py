@@ -113,7 +113,10 @@ def test_a_reply_that_took_no_time_has_a_place() -> None:
     series.add(reply(1, "a", 1, 0.0))
     series.add(reply(2, "a", 2, 1.0))
     series.end()
-    assert drawn(series).marks("replies-") == {"replies-1": 2}
+    picture = drawn(series)
+    assert picture.marks("replies-") == {"replies-1": 2}
+    marks = picture.groups["replies-1"].iter(f"{SVG}use")
+    assert all(0 < float(mark.get("y", "nan")) < 1000 for mark in marks)
 
 
 def test_of_nothing_there_is_a_picture_with_nothing() -> None:
@@ -130,6 +133,14 @@ def test_a_single_moment_of_any_year(at: float) -> None:
     series.add(reply(1, "a", at))
     series.end()
     assert drawn(series).marks("replies-") == {"replies-1": 1}
+
+
+def test_all_times_there_are() -> None:
+    series = Series()
+    for at in (-63_900_000_000, 251_000_000_000):
+        series.add(reply(1, "a", at))
+    series.end()
+    assert drawn(series).marks("replies-") == {"replies-1": 2}
 
 
 @pytest.mark.parametrize(
@@ -156,6 +167,10 @@ def test_whatever_a_peer_calls_it(name: str, shown: str) -> None:
 @pytest.mark.parametrize("title", ["Größe", "漢字", "$x^2$ <&>"])
 def test_a_title_in_any_script(title: str) -> None:
     assert drawn(session(1), title).texts("title") == [title]
+
+
+def test_a_title_with_control_characters() -> None:
+    assert drawn(session(1), "a\x1b[2J\n").texts("title") == ["a\\x1b[2J\\n"]
 
 
 def test_png() -> None:
