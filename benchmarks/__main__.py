@@ -18,6 +18,7 @@ from benchmarks import (  # noqa: F401
     cases_clients,
     cases_inprocess,
     cases_proxy,
+    cases_reports,
     cases_wrap,
     plot,
     report,

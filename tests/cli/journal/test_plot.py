@@ -126,6 +126,17 @@ def test_a_page_has_the_picture_and_the_figures(capsys: pytest.CaptureFixture[st
     assert "<?xml" not in text
 
 
+@pytest.mark.usefixtures("journal")
+def test_what_peers_said_is_no_part_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    session = counted.Session("vm1", 1, None)
+    name = "<script>alert(1)</script>"
+    counted.write(Path("x.jsonl"), [session.command(name, 0), session.reply(1, name, 1, 1.0, name)])
+    plot(capsys, "x.jsonl", "-o", "out.html")
+    page = Page(Path("out.html").read_text(encoding="utf-8"))
+    assert "script" not in page.tags
+    assert page.texts.count(name) == 3  # a command, an error, and in the legend
+
+
 def test_a_journal_that_breaks_off_is_drawn_up_to_there(
     capsys: pytest.CaptureFixture[str], journal: bytes
 ) -> None:
