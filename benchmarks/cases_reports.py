@@ -13,7 +13,9 @@ _MEMORY = 300
 """MB that it may take."""
 
 
-@case("journal-stats", "a journal counted, next to json.loads of its lines", "msgspec", "hdrh")
+@case(
+    "journal-stats", "a journal counted, next to json.loads of its lines", "msgspec", "hdrhistogram"
+)
 def journal_stats(bench: Bench) -> list[Figure]:
     """All that ``txqmp journal stats`` tells, next to a loop that counts records by kind."""
     count = bench.size(1_000_000, 2000)
