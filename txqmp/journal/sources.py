@@ -209,6 +209,5 @@ def _timed(
     """Give each entry its time, for merging; a torn line keeps its place in its file."""
     time = 0.0
     for entry in entries:
-        # What comes late is not held against those after it.
-        time = time if isinstance(entry, Torn) else max(time, entry.time)
+        time = time if isinstance(entry, Torn) else entry.time
         yield time, rank, entry

@@ -255,3 +255,21 @@ def test_a_whole_run(folder: Path) -> None:
             assert process.stderr.read() == b""
         finally:
             process.kill()
+
+
+def test_whoever_reads_it_may_have_seen_enough(folder: Path) -> None:
+    add("j", *events(*("A" * 5000)))
+    with subprocess.Popen(
+        [sys.executable, "-m", "txqmp", "journal", "show", "-f", "j"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            assert process.stdout.readline().endswith(b"EVENT A\n")
+            process.stdout.close()
+            assert (process.wait(60), process.stderr.read()) == (0, b"")
+        finally:
+            process.kill()

@@ -74,6 +74,20 @@ def test_a_pager_may_be_left_before_the_end(folder: Path) -> None:
     assert b"Traceback" not in screen.raw
 
 
+@pytest.mark.parametrize("problem", [BrokenPipeError, KeyboardInterrupt])
+def test_both_end_the_writing_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    problem: type[BaseException],
+) -> None:
+    monkeypatch.setenv("PAGER", ECHO)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with paged(wanted=True) as out:
+        out.write("x\n")
+        raise problem
+    assert capfd.readouterr().out == "PAGED FRX\nx\n\n"
+
+
 def test_an_interrupt_stops_the_reading_and_not_the_pager(folder: Path) -> None:
     os.mkfifo(folder / "go")
     write(folder / "j", machine() * 2000)

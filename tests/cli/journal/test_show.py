@@ -68,6 +68,17 @@ def test_the_time_where_one_is(
         time.tzset()
 
 
+def test_what_is_folded_in_the_end_is_shown(
+    capfd: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    said = Session()
+    for _ in range(398):
+        said.answer(said.ask("qom-get"), 1)
+    write(folder / "j", said.records)
+    (line,) = show(capfd, "-p", "j").splitlines()
+    assert line.endswith("→ qom-get ×398  min 1.0 ms, median 1.0 ms, max 1.0 ms")
+
+
 TORN = 'vm1.jsonl line 26 IS NO RECORD: the last line was not finished: {"v":1,"time":"2026\n'
 
 

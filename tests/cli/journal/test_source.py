@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from twisted.python.usage import UsageError
 
 from tests.cli.journal.sample import machine, write
+from txqmp.cli.journal import source
 from txqmp.cli.journal.source import FilterOptions, ReadOptions
 from txqmp.journal.reader import Torn
 from txqmp.journal.record import Kind
@@ -106,3 +110,27 @@ def test_other_files_can_be_opened_than_those_of_the_command_line(tmp_path: Path
     options.parseOptions(["--rotated", "other"])
     with options.sources([str(tmp_path / "j")]) as sources:
         assert list(sources.entries()) == machine()[:2]
+
+
+def test_without_lark_there_are_no_filters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "txqmp.reports.filter", raising=False)
+    monkeypatch.setitem(sys.modules, "lark", None)
+    said = r"^txqmp: --filter needs lark: pip install 'txqmp\[journal\]'$"
+    with pytest.raises(SystemExit, match=said):
+        parsed("a", "--filter", "kind:event")
+
+
+def test_the_bar_can_be_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def watching(size: int | None, *, hidden: bool) -> Iterator[None]:
+        assert size == 0
+        shown.append(not hidden)
+        yield
+
+    shown: list[bool] = []
+    monkeypatch.setattr(source, "watched", watching)
+    (tmp_path / "j").touch()
+    for argv, more in (([], {}), (["--no-progress"], {}), ([], {"hidden": True})):
+        with parsed(str(tmp_path / "j"), *argv).sources(**more):
+            pass
+    assert shown == [True, False, False]
