@@ -47,6 +47,7 @@ def show(capfd: pytest.CaptureFixture[str], *arguments: str, said: str = "") -> 
         ("relative", "--relative --filter !kind:opened vm1.jsonl"),
         ("colours", "--color vm1.jsonl"),
         ("colours-pairs", "--color --pairs vm1.jsonl"),
+        ("json", "--json vm2.jsonl"),
         ("filter", "--filter kind:event|kind:failure --utc vm1.jsonl"),
     ],
 )
