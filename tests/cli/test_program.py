@@ -76,7 +76,7 @@ def test_version(tmp_path: Path) -> None:
     [
         ([], "Usage: txqmp <command> [options]"),
         (["run"], "Usage: txqmp run [options] ENDPOINT COMMAND [ARGUMENT …]"),
-        (["journal", "show"], "Usage: txqmp journal show [options] FILE"),
+        (["journal", "show"], "Usage: txqmp journal show [options] FILE …"),
         (["takeover"], "Usage: txqmp takeover [options] PATH"),
     ],
 )

@@ -15,7 +15,7 @@ from functools import lru_cache
 from time import gmtime
 from typing import Any, Literal
 
-from txqmp.codec import dumps
+from txqmp.codec import dumps, loads_or
 from txqmp.errors import JournalError
 
 SCHEMA = 1
@@ -280,7 +280,7 @@ def decode(line: bytes) -> Record:
     :raises JournalError: if it is not a record, or one of a newer format.
     """
     try:
-        value = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+        value = loads_or(line, _loads)
     except (ValueError, RecursionError) as error:
         raise JournalError(f"not a line of JSON: {_reason(error)}") from error
     if not isinstance(value, dict):
@@ -364,6 +364,13 @@ def _optional(value: dict[str, Any], key: str, kind: type | tuple[type, ...]) ->
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _loads(line: bytes) -> Any:
+    return _decoder.decode(line.decode("utf-8"))
 
 
 def _reason(error: Exception) -> str:

@@ -9,6 +9,10 @@ class JournalCommandOptions(CommandOptions):
     """The command line of ``txqmp journal``."""
 
     synopsis = "txqmp journal <command> [options] [FILE …]"
+    longdesc = (
+        "Reads what was recorded; each of its commands has a --help of its own.\n\n"
+        "Example: txqmp journal show session.jsonl"
+    )
     subCommands = [
         subcommand("journal.show", "ShowOptions", "Show what was said."),
     ]
