@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sphinx.util.docutils import SphinxDirective
 
 import txqmp
 from txqmp.gateway.catalogue import rows
+from txqmp.reports.conditions import KEYS
+from txqmp.reports.sorts import OPERATORS
 
 project = "txqmp"
 author = "The txqmp authors"
@@ -30,14 +33,21 @@ def skip_fields(app: Any, what: str, name: str, member: Any, skip: bool, options
     return skip or str(getattr(member, "__doc__", "")).startswith("Alias for field number")
 
 
+def table(widths: str, cells: Iterable[Sequence[str]]) -> str:
+    """Write a table whose first row is its head."""
+    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", ""]
+    for row in cells:
+        marks = ("   * -", *["     -"] * (len(row) - 1))
+        lines += [f"{mark} {cell}".rstrip() for mark, cell in zip(marks, row, strict=True)]
+    return "\n".join(lines)
+
+
 class GatewayCommands(SphinxDirective):
     """A table of what the gateway makes of each command, from what it goes by itself."""
 
     def run(self) -> list[Any]:
         """Make the table."""
-        lines = [".. list-table::", "   :header-rows: 1", "   :widths: 34 18 28 20", ""]
-        head = ("command", "way", "becomes", "note")
-        cells = [head] + [
+        cells = [("command", "way", "becomes", "note")] + [
             (
                 f"``{row.known.names} {row.known.params}".rstrip() + "``",
                 row.way.value,
@@ -46,13 +56,40 @@ class GatewayCommands(SphinxDirective):
             )
             for row in rows()
         ]
-        for row in cells:
-            marks = ("   * -", *["     -"] * (len(row) - 1))
-            lines += [f"{mark} {cell}".rstrip() for mark, cell in zip(marks, row, strict=True)]
-        return list(self.parse_text_to_nodes("\n".join(lines)))
+        return list(self.parse_text_to_nodes(table("34 18 28 20", cells)))
+
+
+class FilterKeys(SphinxDirective):
+    """A table of the keys of the filter language, from what it goes by itself."""
+
+    def run(self) -> list[Any]:
+        """Make the table."""
+        cells = [("key", "what it is", "operators and values", "example")] + [
+            (
+                f"``{key.name}``",
+                key.about,
+                f"{' '.join(f'``{sign}``' for sign in key.sort.operators)} {key.sort.values}",
+                f"``{key.example}``",
+            )
+            for key in KEYS.values()
+        ]
+        return list(self.parse_text_to_nodes(table("12 34 32 22", cells)))
+
+
+class FilterOperators(SphinxDirective):
+    """A table of the operators of the filter language, from what it goes by itself."""
+
+    def run(self) -> list[Any]:
+        """Make the table."""
+        cells = [("operator", "the value of the key")] + [
+            (f"``{sign}``", about) for sign, about in OPERATORS.items()
+        ]
+        return list(self.parse_text_to_nodes(table("20 80", cells)))
 
 
 def setup(app: Any) -> None:
     """Called by Sphinx."""
+    app.add_directive("filter-keys", FilterKeys)
+    app.add_directive("filter-operators", FilterOperators)
     app.add_directive("gateway-commands", GatewayCommands)
     app.connect("autodoc-skip-member", skip_fields)

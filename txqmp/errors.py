@@ -16,6 +16,7 @@ Everything that txqmp raises of its own accord::
         ├── GreetingTimeout             the monitor stayed silent
         ├── EventTimeout                the event that was waited for did not come
         ├── JournalError                a journal cannot be opened or read
+        ├── FilterError                 a filter of records cannot be read (also a ValueError)
         ├── TakeoverError               a monitor's socket cannot be taken over, or given back
         └── WrapError                   a QEMU cannot be started as it should be
 
@@ -194,6 +195,14 @@ class EventTimeout(MonitorError):
 
 class JournalError(MonitorError):
     """A journal cannot be opened, written or read; the message names the file."""
+
+
+class FilterError(MonitorError, ValueError):
+    """
+    A filter of a journal's records cannot be read.
+
+    The message has three lines: what is wrong, the filter, and a caret under the place.
+    """
 
 
 class TakeoverError(MonitorError):

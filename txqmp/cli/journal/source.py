@@ -6,13 +6,13 @@ import getopt
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from twisted.python.usage import UsageError
 
 from txqmp.cli.command import CommandOptions
 from txqmp.cli.journal.extras import extra
 from txqmp.cli.journal.progress import watched
+from txqmp.errors import FilterError
 from txqmp.journal.reader import Torn
 from txqmp.journal.record import Record
 from txqmp.journal.sources import Block, Sources
@@ -80,7 +80,7 @@ class FilterOptions(ReadOptions):
         """
         Read the filter.
 
-        :raises UsageError: it is none: where, and why.
+        :raises SystemExit: it is none: where, and why.
         """
         self.chosen: Callable[[Record], bool] | None = None
         if self["filter"] is not None:
@@ -105,10 +105,11 @@ def _written(option: str, value: str, known: Sequence[str]) -> list[str]:
     return [option, value] if value else [option]
 
 
-def _filter(text: str) -> Any:
+def _filter(text: str) -> Callable[[Record], bool]:
     with extra("--filter", "journal"):
-        from txqmp.reports.filter import FilterError, parse
+        from txqmp.reports.filter import parse
     try:
         return parse(text)
     except FilterError as error:
-        raise UsageError(f"--filter: {error}") from None
+        # Its last line is a caret, after which there is no place for where to read more.
+        raise SystemExit(f"txqmp: --filter: {error}") from None
