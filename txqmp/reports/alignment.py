@@ -1,10 +1,10 @@
 """
 Which parts of two sequences belong together: a longest common subsequence.
 
-The lengths are found by the bit-parallel algorithm of Crochemore, Iliopoulos, Pinzon and Reid (2001),
-whose row is one of Python's integers, and the subsequence from them as Hirschberg (1975) does: the
-time is that of ``len(first) * len(second)`` bits, the memory that of one row. Unlike ``difflib``'s it
-is a longest one, and it takes as long for what has nothing in common.
+The lengths are found by the bit-parallel algorithm of Crochemore, Iliopoulos, Pinzon and Reid
+(2001), whose row is one of Python's integers, and the subsequence from them as Hirschberg (1975)
+does: the time is that of ``len(first) * len(second)`` bits, the memory that of some rows. Unlike
+``difflib``'s it is a longest one, and what has little in common takes no longer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def common(first: Sequence[Element], second: Sequence[Element]) -> list[tuple[in
     :param first: of elements that can be compared with each other.
     :returns: the places of its elements in both, rising.
     """
-    if list(second) < list(first):  # type: ignore[operator]
+    if list(second) < list(first):
         return [(mine, other) for other, mine in common(second, first)]
     numbers: dict[Element, int] = {}
     ours, theirs = (
