@@ -10,6 +10,7 @@ class JournalCommandOptions(CommandOptions):
 
     synopsis = "txqmp journal <command> [options] [FILE …]"
     subCommands = [
+        subcommand("journal.diff", "DiffOptions", "Tell what is different between two sessions."),
         subcommand("journal.show", "ShowOptions", "Show what was said."),
     ]
 
