@@ -14,7 +14,7 @@ from deepdiff.operator import BaseOperator
 
 from txqmp.reports.alignment import common
 
-_IDENTITIES = ("id", "name", "device", "node-name", "qom-path", "qdev", "label", "cpu-index")
+_IDENTITIES = ("id", "name", "device", "node-name", "label", "cpu-index", "qom-path", "qdev")
 """Members by which QEMU's lists tell their objects apart."""
 
 _encoder = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
