@@ -140,7 +140,8 @@ class DiffOptions(FilterOptions):
             rest = f" (and {len(session.torn) - 1} more)" if len(session.torn) > 1 else ""
             _tell(f"{torn.path}: line {torn.line_number} is no record: {torn.problem}{rest}")
         if session.gaps:
-            _tell(f"{path}: records are missing: {session.gaps} gaps")
+            count = f"{session.gaps} gap{'' if session.gaps == 1 else 's'}"
+            _tell(f"{path}: records are missing ({count})")
         return session
 
 

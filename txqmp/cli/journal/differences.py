@@ -10,7 +10,7 @@ from typing import Any
 from txqmp.errors import escaped
 from txqmp.reports.changes import Change, How
 from txqmp.reports.diff import Comparison, Difference, Recurrence, Sort
-from txqmp.reports.session import Exchange, Session
+from txqmp.reports.session import Exchange, Outcome, Session
 
 _LIMIT = 200
 _MARKS = {Sort.LESS: "-", Sort.MORE: "+", Sort.FAILS: "!", Sort.SUCCEEDS: "!"}
@@ -52,7 +52,9 @@ class DifferencePrinter:
         yield f"{mark} {self._asked(difference.one)}{count}  [{places}]"
         for change in difference.asked:
             yield from self._change(change)
-        if before is not None and after is not None and before.outcome != after.outcome:
+        if before is None or after is None:
+            yield from self._failure(difference.one)
+        elif before.outcome != after.outcome:
             yield f"    {before.outcome} → {after.outcome}"
         for change in difference.answered:
             yield from self._change(change)
@@ -67,6 +69,12 @@ class DifferencePrinter:
             words.append(_json(arguments))
         words += [f"({name}: {_json(value)})" for name, value in asked.items()]
         return self._shown(" ".join(words))
+
+    def _failure(self, exchange: Exchange) -> Iterator[str]:
+        if exchange.outcome is not Outcome.SUCCESS:
+            reason = json.loads(exchange.answer).get("reason")
+            told = "" if reason is None else f": {self._shown(_json(reason))}"
+            yield f"    {exchange.outcome}{told}"
 
     def _change(self, change: Change) -> Iterator[str]:
         path = self._shown(change.path) or "all"
