@@ -25,8 +25,11 @@ DEFAULT = Ignored([volatile.pattern for volatile in VOLATILE], PASSING)
         ("thread-id", "thread-id", True),
         ("thread-id", "query-cpus-fast.return.0.my-thread-id", False),
         ("*-id", "query-cpus-fast.return.0.thread-id", True),
-        ("query-[bc]*", "query-cpus", True),
-        ("query-[bc]*", "query-status", False),
+        ("query-?pus", "query-cpus", True),
+        ("query-block.return[device=a].x", "query-block.return.3.x", True),
+        ("query-block.return[0].x[1->2]", "query-block.return.3.x.4", True),
+        ("query-block.return[device=a].x", "query-block.return.x", False),
+        ("query-block.return[", "query-block.return[", True),
         ("a.b", "a_b", False),
     ],
 )

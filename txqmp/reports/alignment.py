@@ -3,8 +3,8 @@ Which parts of two sequences belong together: a longest common subsequence.
 
 The lengths are found by the bit-parallel algorithm of Crochemore, Iliopoulos, Pinzon and Reid
 (2001), whose row is one of Python's integers, and the subsequence from them as Hirschberg (1975)
-does: the time is that of ``len(first) * len(second)`` bits, the memory that of some rows. Unlike
-``difflib``'s it is a longest one, and what has little in common takes no longer.
+does: the time is that of ``len(first) * len(second)`` bits, the memory that of some rows. It is a
+longest one, which ``difflib`` does not find, nor as soon where few elements come again and again.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+_ELEMENT = re.compile(r"\[[^]]*\]")
+
 
 class Volatile(NamedTuple):
     """
@@ -64,7 +66,7 @@ PASSING = (
     Passing(r"/dev/fdset/\d+", "/dev/fdset/*", "a file that was passed as a descriptor"),
     Passing(r"/dev/pts/\d+", "/dev/pts/*", "a pseudo-terminal"),
     Passing(r"\bthread_id=\d+", "thread_id=*", "a thread, in ``info cpus``"),
-    Passing(r"/tmp/[^/\s,\"]+/", "/tmp/*/", "a temporary folder"),
+    Passing(r"/tmp/[^/\s,]+/", "/tmp/*/", "a temporary folder"),
     Passing(r"/domain-\d+-", "/domain-*-", "the number of a domain, in libvirt's folders"),
     Passing(r"<-> \S+", "<-> *", "the other end of a connection, with its port"),
 )
@@ -77,8 +79,9 @@ class Ignored:
     A field has a path: the name of its command or event, and the names of the members that lead
     to it, with dots between; elements of a list count from 0. So it is with
     ``query-cpus-fast.return.0.thread-id``. A pattern is a glob for whole paths, in which ``*``
-    stands for anything, dots as well. One without a dot is that of a member's name, wherever it is,
-    or of the whole of a command or an event.
+    stands for anything, dots as well, and an element in brackets, as differences show it, for any
+    element. One without a dot is that of a member's name, wherever it is, or of the whole of a
+    command or an event.
 
     :param patterns: of fields.
     :param passing: parts of strings that are made the same.
@@ -123,5 +126,6 @@ class Ignored:
 
 
 def _regular(pattern: str) -> str:
-    regular = fnmatch.translate(pattern)
+    pattern = _ELEMENT.sub(".*", pattern)
+    regular = fnmatch.translate(pattern.replace("[", "[[]"))
     return regular if "." in pattern else rf"(?:.*\.)?(?:{regular})"
