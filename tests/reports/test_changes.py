@@ -103,6 +103,14 @@ def test_another_order_is_a_change() -> None:
     ]
 
 
+def test_elements_are_in_their_order() -> None:
+    before, after = list(range(12)), [99, *range(1, 10), 99, 99]
+    assert [path for path, *_ in told(before, after)] == ["[0]", "[10]", "[11]"]
+    names = [{"name": f"n{rank}"} for rank in (1, 2, 10, 20)]
+    found = [path for path, *_ in told([], names)]
+    assert found == ["[name=n1]", "[name=n2]", "[name=n10]", "[name=n20]"]
+
+
 def test_lines_of_a_text() -> None:
     assert changes(text({"a": "1\n2\n3\n"}), text({"a": "1\nx\n3\n4\n"})) == (
         Change("a", '"1\\n2\\n3\\n"', '"1\\nx\\n3\\n4\\n"', ("-2", "+x", "+4")),

@@ -142,6 +142,17 @@ def test_the_same_arguments_come_before_the_same_name() -> None:
     assert sorts(compared(first, second)) == [("less", "qom-get", 1), ("more", "qom-get", 1)]
 
 
+def test_the_same_arguments_come_before_the_same_name_whatever_the_answer() -> None:
+    first, second = pair()
+    for value in (1, 2):
+        first.asked("query", {"x": value}, {"a": 1})
+    second.asked("query", {"x": 2}, {"a": 2})
+    assert sorts(compared(first, second)) == [
+        ("less", "query", 1),
+        ("answered-otherwise", "query", 1),
+    ]
+
+
 def test_more_arguments_that_agree_are_worth_more_than_an_answer() -> None:
     first, second = pair()
     for talk, answers in ((first, "abc"), (second, "cxa")):

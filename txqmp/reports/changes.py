@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,13 +11,13 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from deepdiff import DeepDiff
-from deepdiff.operator import BaseOperator
 
 from txqmp.reports.alignment import common
 
 _IDENTITIES = ("id", "name", "device", "node-name", "label", "cpu-index", "qom-path", "qdev")
 """Members by which QEMU's lists tell their objects apart."""
 
+_NUMBER = re.compile(r"([0-9]+)")
 _encoder = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
 
 
@@ -68,13 +69,12 @@ def changes(before: str, after: str) -> tuple[Change, ...]:
             old,
             new,
             view="tree",
-            custom_operators=[_Texts()],
             threshold_to_diff_deeper=0,  # two objects are compared, however little they share
         )
         told = [_change(level) for levels in found.values() for level in levels]
     except RecursionError:
         return (Change("", before, after),)
-    return tuple(sorted(told, key=lambda change: change.path))
+    return tuple(sorted(told, key=_rank))
 
 
 def changed_lines(before: str, after: str) -> tuple[str, ...]:
@@ -124,23 +124,6 @@ class _Place(NamedTuple):
         return f"[{'->'.join(places)}]"
 
 
-class _Texts(BaseOperator):
-    """Compares texts of several lines, which DeepDiff would give to difflib."""
-
-    def __init__(self) -> None:
-        super().__init__(types=[str])
-
-    def match(self, level: Any) -> bool:
-        return all(isinstance(text, str) for text in (level.t1, level.t2)) and (
-            "\n" in level.t1 or "\n" in level.t2
-        )
-
-    def give_up_diffing(self, level: Any, diff_instance: Any) -> bool:
-        if level.t1 != level.t2:
-            diff_instance.custom_report_result("text_changed", level)
-        return True
-
-
 def _matched(old: Any, new: Any) -> tuple[Any, Any]:
     """Copy two values so that elements of lists that belong together have the same key."""
     if isinstance(old, list) and isinstance(new, list):
@@ -181,14 +164,13 @@ def _placed(old: list[Any], new: list[Any]) -> tuple[Sequence[Hashable], Sequenc
     news: list[_Place] = []
     texts = [[_encoder.encode(element) for element in elements] for elements in (old, new)]
     pairs = common(*texts)
-    for (left, right), pair in zip_longest(gaps(pairs, len(old), len(new)), pairs):
-        for place in [_Place(*places) for places in zip_longest(left, right)] + [
-            _Place(*places) for places in [pair] if places is not None
-        ]:
-            if place.old is not None:
-                olds.append(place)
-            if place.new is not None:
-                news.append(place)
+    ends = [[pair] for pair in pairs] + [[]]
+    for (left, right), end in zip(gaps(pairs, len(old), len(new)), ends, strict=True):
+        for one, other in [*zip_longest(left, right), *end]:
+            if one is not None:
+                olds.append(_Place(one, other))
+            if other is not None:
+                news.append(_Place(one, other))
     return olds, news
 
 
@@ -205,6 +187,12 @@ def _change(level: Any) -> Change:
         after=None if removed else _encoder.encode(level.t2),
         lines=lines,
     )
+
+
+def _rank(change: Change) -> list[tuple[int, str]]:
+    """Sort by path, numbers as numbers."""
+    parts = _NUMBER.split(change.path)
+    return [(len(part) if index % 2 else 0, part) for index, part in enumerate(parts)]
 
 
 def _path(parts: Sequence[Any]) -> str:

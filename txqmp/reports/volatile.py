@@ -127,5 +127,5 @@ class Ignored:
 
 def _regular(pattern: str) -> str:
     pattern = _ELEMENT.sub(".*", pattern)
-    regular = fnmatch.translate(pattern.replace("[", "[[]"))
+    regular = fnmatch.translate(pattern)
     return regular if "." in pattern else rf"(?:.*\.)?(?:{regular})"

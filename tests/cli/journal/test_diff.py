@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from txqmp.cli.journal.diff import DiffOptions
 from txqmp.cli.main import main
 from txqmp.journal.record import Kind
 
+ROOT = Path(__file__).parents[3]
 GOLDEN = Path(__file__).with_name("golden")
 
 
@@ -264,6 +267,22 @@ def text_session() -> Conversation:
     return talk
 
 
+def test_many_changes_are_shortened(diff: Diff) -> None:
+    first, second = Conversation(), Conversation()
+    for talk, value in ((first, 1), (second, 2)):
+        talk.asked("query", None, {f"x{rank}": value for rank in range(41)})
+        talk.asked("other", None, {f"x{rank}": value for rank in range(40)})
+    diff.journals(first, second)
+    lines = diff("a.jsonl", "b.jsonl").out.splitlines()
+    assert lines[42:45] == [
+        "    return.x39: 1 → 2",
+        "    … and 1 more (--full shows them)",
+        "~ other  [vm1#1:3 → vm1#1:3]",
+    ]
+    assert len(lines) == 2 + 1 + 41 + 1 + 40
+    assert "… and" not in diff("--full", "a.jsonl", "b.jsonl").out
+
+
 @pytest.mark.parametrize("session", [json_session, text_session])
 def test_a_cut_journal_is_compared_up_to_there(
     diff: Diff, session: Callable[[], Conversation]
@@ -346,6 +365,25 @@ def test_options_may_come_last() -> None:
     options = DiffOptions()
     options.parseOptions(["a.jsonl", "--json", "b.jsonl", "-i", "x"])
     assert (options.paths, options["json"]) == (["a.jsonl", "b.jsonl"], 1)
+
+
+def test_a_reader_that_has_seen_enough_is_no_trouble(diff: Diff) -> None:
+    first, second = Conversation(), Conversation()
+    for rank in range(3000):  # more than a pipe holds
+        first.asked("query", {"x": rank})
+    diff.journals(first, second)
+    with subprocess.Popen(
+        [sys.executable, "-m", "txqmp", "journal", "diff", "a.jsonl", "b.jsonl"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        assert program.stdout.readline().startswith(b"--- a.jsonl")
+        program.stdout.close()
+        assert program.stderr.read() == b""
+    assert program.returncode == 1
 
 
 def test_a_missing_library_is_trouble(diff: Diff, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -111,13 +112,17 @@ class DiffOptions(FilterOptions):
                 for path, connection in zip(self.paths, self._connections, strict=True)
             )
             comparison = compare(first, second)
-            if self["json"]:
-                print(json.dumps(as_json(self.paths, [first, second], comparison), indent=2))
-            else:
-                printer = DifferencePrinter(full=bool(self["full"]))
-                for line in printer.lines(self.paths, [first, second], comparison):
-                    print(line)
-            sys.stdout.flush()
+            try:
+                if self["json"]:
+                    print(json.dumps(as_json(self.paths, [first, second], comparison), indent=2))
+                else:
+                    printer = DifferencePrinter(full=bool(self["full"]))
+                    for line in printer.lines(self.paths, [first, second], comparison):
+                        print(line)
+                sys.stdout.flush()
+            except BrokenPipeError:
+                # Whoever read it has seen enough, and wants to know how it ended all the same.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not comparison.same:
             raise SystemExit(DIFFERENT)
 
@@ -150,8 +155,6 @@ def _trouble() -> Iterator[None]:
     """End with the status of ``diff`` where the program would end with 1."""
     try:
         yield
-    except BrokenPipeError:
-        raise
     except UsageError as error:
         _tell(f"{error} (txqmp journal diff --help tells more)")
     except (MonitorError, OSError) as error:

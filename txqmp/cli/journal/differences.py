@@ -13,6 +13,9 @@ from txqmp.reports.diff import Comparison, Difference, Recurrence, Sort
 from txqmp.reports.session import Exchange, Outcome, Session
 
 _LIMIT = 200
+"""Characters of a value."""
+_MOST = 40
+"""Lines for a command."""
 _MARKS = {Sort.LESS: "-", Sort.MORE: "+", Sort.FAILS: "!", Sort.SUCCEEDS: "!"}
 _ORDER = "the events are the same, but came in another order"
 
@@ -21,11 +24,11 @@ class DifferencePrinter:
     """
     Shows differences, a few lines each, in printable ASCII but for arrows and the like.
 
-    :param full: do not cut what is long.
+    :param full: do not cut what is long, or many.
     """
 
     def __init__(self, full: bool = False) -> None:
-        self._limit = sys.maxsize if full else _LIMIT
+        self._limit, self._most = (sys.maxsize, sys.maxsize) if full else (_LIMIT, _MOST)
 
     def lines(
         self, paths: Sequence[str], sessions: Sequence[Session], comparison: Comparison
@@ -50,6 +53,13 @@ class DifferencePrinter:
         places = " → ".join(self._shown(_place(one)) for one in ends)
         mark = _MARKS.get(difference.sort, "~")
         yield f"{mark} {self._asked(difference.one)}{count}  [{places}]"
+        told = list(self._told(difference))
+        yield from told[: self._most]
+        if len(told) > self._most:
+            yield f"    … and {len(told) - self._most} more (--full shows them)"
+
+    def _told(self, difference: Difference) -> Iterator[str]:
+        before, after = difference.before, difference.after
         for change in difference.asked:
             yield from self._change(change)
         if before is None or after is None:
