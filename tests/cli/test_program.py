@@ -76,6 +76,7 @@ def test_version(tmp_path: Path) -> None:
     [
         ([], "Usage: txqmp <command> [options]"),
         (["run"], "Usage: txqmp run [options] ENDPOINT COMMAND [ARGUMENT …]"),
+        (["journal", "diff"], "Usage: txqmp journal diff [options] FILE FILE"),
         (["journal", "show"], "Usage: txqmp journal show [options] FILE …"),
         (["takeover"], "Usage: txqmp takeover [options] PATH"),
     ],

@@ -14,6 +14,7 @@ class JournalCommandOptions(CommandOptions):
         "Example: txqmp journal show session.jsonl"
     )
     subCommands = [
+        subcommand("journal.diff", "DiffOptions", "Tell what is different between two sessions."),
         subcommand("journal.show", "ShowOptions", "Show what was said."),
     ]
 
