@@ -40,6 +40,8 @@ def test_qmp_proxy_wants_no_options() -> None:
         "name": "machine",
         "max-connections": 1000,
         "dialect": None,
+        "fault-seed": None,
+        "faults": None,
         "on-upstream-loss": None,
         "no-decode": 0,
         "no-hmp": 0,

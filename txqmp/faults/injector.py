@@ -1,4 +1,4 @@
-"""What stands between a client and a monitor, sees their messages whole, and does faults to some."""
+"""Stands between a client and a monitor, sees their messages whole, and does faults to some."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
