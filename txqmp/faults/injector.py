@@ -57,6 +57,7 @@ class Injector:
         self._unread = dict.fromkeys(Direction, 0)
         self._lines: list[bytes] = []
         self._lines_size = 0
+        self._too_long = False
         self._line_descriptors: list[int] = []
         self._order = AnswerOrder()
         self._outlet = Outlet(ends, choosers.limit(), self._delivered)
@@ -96,7 +97,10 @@ class Injector:
         self._decoder = decoder
         early, self._early = self._early, []
         for way, data, descriptors in early:
-            self._read(decoder, way, data, descriptors)
+            if self._stopped:
+                close_all(descriptors)
+            else:
+                self._read(decoder, way, data, descriptors)
         asked_all, self._asked_all = self._asked_all, []
         for then in asked_all:
             then()
@@ -196,7 +200,10 @@ class Injector:
         self._line_descriptors += self._take(_TO_CLIENT)
         self._lines.append(raw)
         self._lines_size += len(raw)
-        if not self._choosers.are_about_replies or self._lines_size > MAX_MESSAGE:
+        if not self._choosers.are_about_replies:
+            self._let_lines_go()
+        elif self._too_long or self._lines_size > MAX_MESSAGE:
+            self._too_long = True
             self._let_lines_go()
 
     def _let_lines_go(self) -> None:
@@ -215,7 +222,8 @@ class Injector:
         parcel = self._parcel(lines + message.raw, "reply", _known(answers))
         parcel.descriptors[:0] = descriptors
         names = [name for name in (answers.command if answers else "", line) if name]
-        chooser = self._choosers.choose("reply", names)
+        chooser = None if self._too_long else self._choosers.choose("reply", names)
+        self._too_long = False
         out_of_band = answers is not None and answers.oob
         self._strike(parcel, self._wire if out_of_band else self._replies, chooser)
         self._order.go_on()
@@ -281,18 +289,17 @@ class Injector:
             self._reading = False
             self._ends.read(False)
 
-    def when_asked_all(self, then: Callable[[], object], now: bool) -> None:
+    def when_asked_all(self, then: Callable[[], object]) -> None:
         """
         The client says no more.
 
-        :param then: called when the monitor was sent all that it said.
-        :param now: do not wait until the dialect is known.
+        :param then: called when the monitor was sent all that it said, at once or when the
+            dialect is known.
         """
-        if self._decoder is None and self._early and not (now or self._stopped):
-            self._asked_all.append(partial(self.when_asked_all, then, now))
+        if self._decoder is None and self._early and not self._stopped:
+            self._asked_all.append(partial(self.when_asked_all, then))
             return
-        if not self._stopped:
-            self._finish(_TO_MONITOR)
+        self._finish(_TO_MONITOR)
         then()
 
     def when_at_rest(self, then: Callable[[], object]) -> None:
@@ -329,9 +336,10 @@ class Injector:
         """Do nothing more: the client is gone, or will be. What it did not get is told."""
         if self._stopped:
             return
-        self._stopped = True
         self._at_rest.clear()
         self._asked_all.clear()
+        self._finish(_TO_MONITOR)
+        self._stopped = True
         left: list[tuple[Parcel, Rule | None]] = [*self._wire.stop(), *self._replies.stop()]
         for parcel, (call, rule) in self._delayed.items():
             call.cancel()
@@ -341,10 +349,8 @@ class Injector:
             close_all(parcel.descriptors)
             if holder is not None and not parcel.ours:
                 self._outlet.withhold(parcel, holder)
-        for _, _, descriptors in self._early:
-            close_all(descriptors)
-        for descriptors in self._descriptors.values():
-            close_all(descriptors)
+        for way in Direction:
+            close_all(self._take(way))
         close_all(self._line_descriptors)
 
 

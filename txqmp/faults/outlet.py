@@ -146,7 +146,7 @@ class Outlet:
         """What is inserted begins a line of its own, for those who read lines."""
         if not self._line_open:
             return data
-        self._lent = True
+        self._lent = data.endswith(b"\n")
         return b"\r\n" + data
 
     def _send_piece(self, parcel: Parcel) -> Pause | None:

@@ -212,7 +212,7 @@ def _parts(text: str) -> list[str]:
         if position == len(text):
             break
         if text[position] == "\\":
-            raise ValueError(r"there is nothing behind the last \ ")
+            raise ValueError("there is nothing behind the last backslash")
         position += 1
     # A colon at the end, as in machine:, changes nothing.
     return parts[:-1] if len(parts) > 1 and not parts[-1] else parts

@@ -95,7 +95,7 @@ class FaultySide(Side):
         if self.injector is None:
             then()
         elif self.name == "client":
-            self.injector.when_asked_all(then, now=False)
+            self.injector.when_asked_all(then)
         else:
             self.injector.when_at_rest(then)
 
@@ -110,7 +110,7 @@ class FaultySide(Side):
         if self.injector is None:
             then()
         elif self.name == "client":
-            self.injector.when_asked_all(then, now=True)
+            self.injector.when_asked_all(then)
         else:
             self.injector.when_at_rest(then)
 
