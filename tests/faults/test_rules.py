@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from txqmp.faults.rules import FAULTS, SPLIT_PAUSE, Rule, parse_rule
@@ -10,6 +13,9 @@ FAIL = "fail:command=blockdev-add:nth=3:class=DeviceNotFound:desc=no such file"
 
 KNOWN = "known: close, cut, delay, drop, duplicate, fail, split, stall"
 KEYS_OF_FAIL = "known: command, nth, every, probability, connection, class, desc"
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "faults.rst").read_text()
+EXAMPLES = re.findall(r"^``(\w+(?::[^`]*)?)``  ", DOCUMENT, re.MULTILINE)
 
 
 def rule(text: str, **settings: object) -> Rule:
@@ -111,3 +117,9 @@ def test_what_is_no_rule(text: str, problem: str) -> None:
     with pytest.raises(ValueError) as error:  # noqa: PT011
         parse_rule(text)
     assert str(error.value) == problem
+
+
+def test_every_fault_has_an_example_and_every_key_is_told_of() -> None:
+    assert {parse_rule(example).fault for example in EXAMPLES} == set(FAULTS)
+    for key in {key for keys in FAULTS.values() for key in keys}:
+        assert f"``{key}``" in DOCUMENT

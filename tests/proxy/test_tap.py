@@ -443,6 +443,7 @@ def test_a_fault_tells_which_command_it_hit(tapped: Tapped) -> None:
     tapped.tap.to_client(b"= a\r\n= b\r\n+ OK info status completed\r\n")
     tapped.tap.fault(Direction.TO_CLIENT, {"fault": "split"}, True)
     assert tapped.records[-1].fields == {"fault": "split", "reply_to": 2}
+    assert tapped.close().fields["bytes_to_monitor"] == len(b"info status\r\n")
 
 
 def test_a_fault_that_was_done_to_nothing_that_was_heard(tapped: Tapped) -> None:
@@ -451,6 +452,7 @@ def test_a_fault_that_was_done_to_nothing_that_was_heard(tapped: Tapped) -> None
     tapped.tap.fault(Direction.TO_CLIENT, {"fault": "stall"})
     assert tapped.kinds == [Kind.GREETING, Kind.COMMAND, Kind.FAULT]
     assert tapped.records[-1].fields == {"fault": "stall"}
+    tapped.tap.to_client(b"* EVENT stop\r\n")
     tapped.tap.fault(Direction.TO_CLIENT, {"fault": "split"}, True)
     assert tapped.records[-1].fields == {"fault": "split"}
 

@@ -75,7 +75,8 @@ class ITap(Interface):
 
         :param way: which way what it was done to was going.
         :param fields: what was done, and to what.
-        :param of_last: it was done to the message that was heard last.
+        :param of_last: it was done to the message that was heard last; a command did not reach
+            the monitor.
         :param withheld: what the monitor said and the client did not get, or not all of it.
         :param delivered: how many bytes of that it got, or of what the monitor did not say.
         """

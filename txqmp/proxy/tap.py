@@ -117,7 +117,8 @@ class Tap:
 
         :param way: which way what it was done to was going.
         :param fields: what was done, and to what.
-        :param of_last: it was done to the message that was heard last.
+        :param of_last: it was done to the message that was heard last; a command did not reach
+            the monitor.
         :param withheld: what the monitor said and the client did not get, or not all of it.
         :param delivered: how many bytes of that it got, or of what the monitor did not say.
         """
@@ -126,9 +127,11 @@ class Tap:
         fields = dict(fields)
         if of_last and records:
             hit = records[-1].joint if isinstance(records[-1], Run) else records[-1]
-            seq = hit.seq if hit.kind is Kind.COMMAND else hit.fields.get("reply_to")
-            if hit.direction is way and seq is not None:
-                fields["reply_to"] = seq
+            if hit.kind is Kind.COMMAND:
+                fields["reply_to"] = hit.seq
+                self._bytes[way] -= len(hit.raw or b"")
+            elif "reply_to" in hit.fields:
+                fields["reply_to"] = hit.fields["reply_to"]
         stamp, mono = time(), monotonic()
         self._bytes[way] += delivered
         sensitive = False
