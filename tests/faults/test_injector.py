@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -380,6 +382,58 @@ def test_pieces_are_the_message(text: str, count: int, seed: int) -> None:
     heard = pieces(talk, 1)
     assert b"".join(heard) == reply
     assert len(heard) == count
+
+
+# The same conversation gets the same faults.
+
+
+RULES = st.sampled_from(
+    [
+        "drop:probability=0.3",
+        "drop:event=A:every=2",
+        "delay:event=B:probability=0.5:seconds=1",
+        "delay:command=a:seconds=2",
+        "duplicate:probability=0.5",
+        "cut:command=b:nth=3",
+        "stall:nth=7:seconds=3",
+        "split:pieces=3:probability=0.5:seconds=0.1",
+        "fail:command=a:probability=0.5",
+        "fail:nth=2",
+    ]
+)
+SAID = st.lists(st.sampled_from(["A", "B", "reply", "reply"]), max_size=20)
+
+
+@given(st.lists(RULES, max_size=4), SAID, st.lists(st.integers(1, 60)), st.integers(0, 9))
+def test_however_it_is_cut_into_reads(
+    rules: list[str], said: list[str], sizes: list[int], seed: int
+) -> None:
+    def play(sizes: list[int]) -> tuple[list[bytes], list[dict[str, Any]]]:
+        talk = Conversation(*rules, seed=seed, greeting=b"")
+        talk.monitor.says(JSON)
+        asked = talk.asks(*(command("ab"[n % 2], n) for n in range(said.count("reply"))))
+        numbers = re.findall(rb'"id": (\d+)', b"".join(asked))
+        left = b""
+        for what in said:
+            if what != "reply":
+                left += event(what) + b"\r\n"
+            elif numbers:
+                left += done(int(numbers.pop(0))) + b"\r\n"
+        heard = talk.client.heard()
+        for size in [*sizes, len(left)]:
+            if left[:size] and talk.monitor.line.producerState == "producing":
+                talk.monitor.says(left[:size])
+            left = left[size:]
+        heard += talk.client.heard()
+        for _ in range(400):
+            talk.clock.advance(0.1)
+            heard += talk.client.heard()
+        talk.ends()
+        # To which message a line end is counted is the reads' own.
+        faults = [{key: f[key] for key in f if key != "bytes"} for f in talk.faults()]
+        return [line for line in heard.splitlines() if line], faults
+
+    assert play(sizes) == play([])
 
 
 # Where nothing is hit nothing changes, and what ends it.

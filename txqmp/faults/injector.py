@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from txqmp.faults.choice import Chooser, Choosers
+from txqmp.faults.choice import Choosers, Strike
 from txqmp.faults.lane import Lane, Parcel, Pause
 from txqmp.faults.order import AnswerOrder
 from txqmp.faults.outlet import Outlet, told
@@ -31,7 +31,7 @@ from txqmp.proxy.descriptors import close_all
 from txqmp.text import grammar as text_grammar
 
 _WHITE = b" \t\r\n"
-_COMPLETIONS = (Kind.SUCCESS, Kind.FAILURE, Kind.REJECTION)
+_LONG_LINE = "line too long"
 _TO_MONITOR, _TO_CLIENT = Direction.TO_MONITOR, Direction.TO_CLIENT
 
 
@@ -58,6 +58,7 @@ class Injector:
         self._lines: list[bytes] = []
         self._lines_size = 0
         self._too_long = False
+        self._line_goes_on = False
         self._line_descriptors: list[int] = []
         self._order = AnswerOrder()
         self._outlet = Outlet(ends, choosers.limit(), self._delivered)
@@ -144,10 +145,10 @@ class Injector:
         line = _line(fields) if decoder.dialect == "text" else ""
         if message.kind is Kind.COMMAND and slot is not None:
             names = [slot.command, line] if line else [slot.command]
-            chooser = self._choosers.choose("command", names)
-            if chooser is not None and not isinstance(decoder, UnknownDecoder):
+            strike = self._choosers.choose("command", names)
+            if strike is not None and not isinstance(decoder, UnknownDecoder):
                 decoder.withdraw(slot)
-                self._fail(chooser.rule, message, slot)
+                self._fail(strike.rule, message, slot)
                 return
         if slot is not None and not fields.get("oob"):
             self._order.asked(slot, line)
@@ -222,20 +223,26 @@ class Injector:
         parcel = self._parcel(lines + message.raw, "reply", _known(answers))
         parcel.descriptors[:0] = descriptors
         names = [name for name in (answers.command if answers else "", line) if name]
-        chooser = None if self._too_long else self._choosers.choose("reply", names)
+        strike = None if self._too_long else self._choosers.choose("reply", names)
         self._too_long = False
         out_of_band = answers is not None and answers.oob
-        self._strike(parcel, self._wire if out_of_band else self._replies, chooser)
+        self._strike(parcel, self._wire if out_of_band else self._replies, strike)
         self._order.go_on()
 
     def _undecoded(self, message: Message) -> None:
         self._let_lines_go()
-        problem = message.fields["problem"]
-        parcel = self._parcel(message.raw, "", {})
-        parcel.torn = problem in (values.TOO_LONG, "line too long")
+        raw, problem = message.raw, message.fields["problem"]
+        goes_on, self._line_goes_on = self._line_goes_on, False
+        if problem == _LONG_LINE:
+            self._line_goes_on = not raw.endswith(b"\n")
+        parcel = self._parcel(raw, "", {})
+        parcel.torn = problem in (values.TOO_LONG, _LONG_LINE)
         self._put(self._replies, parcel)
-        if problem in (values.TOO_LONG, values.TOO_DEEP) or message.raw[:1] in (b"+", b"-"):
-            # It was the answer to something.
+        if isinstance(self._decoder, JSONDecoder):
+            answers = problem in (values.TOO_LONG, values.TOO_DEEP)
+        else:
+            answers = raw[:1] in (b"+", b"-") and not goes_on
+        if answers:
             self._order.answered(None)
             self._order.go_on()
 
@@ -245,14 +252,14 @@ class Injector:
         self._held += len(parcel.raw)
         lane.put(parcel)
 
-    def _strike(self, parcel: Parcel, lane: Lane, chooser: Chooser | None) -> None:
-        if chooser is None:
+    def _strike(self, parcel: Parcel, lane: Lane, strike: Strike | None) -> None:
+        if strike is None:
             self._put(lane, parcel)
             return
-        rule = chooser.rule
+        rule = strike.rule
         if rule.fault not in ("delay", "stall"):
             # It is done when the parcel has its turn.
-            parcel.fault = chooser
+            parcel.fault = strike
             self._put(lane, parcel)
             return
         fields = told(rule, parcel.hit, parcel.known)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from txqmp.faults.choice import Chooser
+from txqmp.faults.choice import Strike
 from txqmp.faults.rules import Rule
 
 
@@ -22,7 +22,7 @@ class Parcel:
     :ivar hit: what it is: ``reply``, ``event``, ``greeting``; empty where no rule is about it.
     :ivar known: what a journal says of it: the name of its command, or of the event, its id.
     :ivar descriptors: file descriptors that go with it.
-    :ivar fault: what chose it, and is done when its turn has come.
+    :ivar fault: what is done to it when its turn has come.
     :ivar ours: the monitor did not say it.
     :ivar late: it was taken out of its place.
     :ivar torn: the message goes on after it, nobody knows how far.
@@ -35,7 +35,7 @@ class Parcel:
     hit: str = ""
     known: dict[str, object] = field(default_factory=dict)
     descriptors: list[int] = field(default_factory=list)
-    fault: Chooser | None = None
+    fault: Strike | None = None
     ours: bool = False
     late: bool = False
     torn: bool = False

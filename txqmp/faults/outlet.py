@@ -112,7 +112,7 @@ class Outlet:
                 self.withhold(parcel, fault.rule)
             case "cut":
                 assert fault is not None
-                end = _place_to_cut(parcel.raw, fault.rule, fault.chance)
+                end = _place_to_cut(parcel.raw, fault.rule, fault.chance())
                 if self._write(parcel, parcel.raw[:end]):
                     self.withhold(parcel, fault.rule)
                     self._ends.close(f"fault: {fault.rule.text}")
@@ -122,8 +122,8 @@ class Outlet:
                 assert fault is not None
                 copy = Parcel(parcel.raw, parcel.hit, parcel.known, ours=True)
                 if self._send_whole(parcel) and self._write(copy, self._line(copy.raw)):
-                    fields = told(fault.rule, parcel.hit, parcel.known, bytes=len(parcel.raw))
-                    self._ends.fault(_TO_CLIENT, fields, True, b"", len(parcel.raw))
+                    fields = told(fault.rule, parcel.hit, parcel.known, bytes=copy.sent)
+                    self._ends.fault(_TO_CLIENT, fields, True, b"", copy.sent)
             case _:
                 self._send_whole(parcel)
         return None
@@ -153,7 +153,7 @@ class Outlet:
         fault = parcel.fault
         assert fault is not None
         if not parcel.pieces:
-            parcel.pieces = _pieces(parcel.raw, fault.rule, fault.chance)
+            parcel.pieces = _pieces(parcel.raw, fault.rule, fault.chance())
             parcel.count = len(parcel.pieces), len(parcel.descriptors)
         if not self._write(parcel, parcel.pieces.popleft()):
             return None
