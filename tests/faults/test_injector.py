@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.faults.conversation import JSON, TEXT, Conversation, command, done, event
@@ -404,6 +404,7 @@ RULES = st.sampled_from(
 SAID = st.lists(st.sampled_from(["A", "B", "reply", "reply"]), max_size=20)
 
 
+@settings(max_examples=300)
 @given(st.lists(RULES, max_size=4), SAID, st.lists(st.integers(1, 60)), st.integers(0, 9))
 def test_however_it_is_cut_into_reads(
     rules: list[str], said: list[str], sizes: list[int], seed: int
@@ -473,6 +474,25 @@ def test_a_line_end_that_comes_later_is_passed_on_at_once() -> None:
     assert talk.client.heard() == event("A")
     talk.monitor.says(b"\r\n")
     assert talk.client.heard() == b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("rule", "heard"),
+    [
+        ("drop:event=A", b""),
+        ("delay:event=A:seconds=1", event("A") + b"\r\n"),
+        ("split:event=A:seconds=1", event("A") + b"\r\n"),
+        ("duplicate:event=A", event("A") + b"\r\n" + event("A") + b"\r\n"),
+    ],
+)
+def test_a_line_end_that_comes_later_shares_the_fate_of_its_message(
+    rule: str, heard: bytes
+) -> None:
+    talk = Conversation(rule)
+    talk.monitor.says(event("A"))
+    talk.monitor.says(b"\r\n")
+    talk.clock.advance(1)
+    assert talk.client.heard() == heard
 
 
 def test_what_is_late_comes_before_the_monitors_end() -> None:

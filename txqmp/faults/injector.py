@@ -55,6 +55,8 @@ class Injector:
         self._early: list[tuple[Direction, bytes, list[int]]] = []
         self._descriptors: dict[Direction, list[int]] = {way: [] for way in Direction}
         self._unread = dict.fromkeys(Direction, 0)
+        # What the monitor said last.
+        self._last: Parcel | None = None
         self._lines: list[bytes] = []
         self._lines_size = 0
         self._too_long = False
@@ -112,7 +114,7 @@ class Injector:
             # The end of a line may come later than its value, and somebody may wait for it.
             rest = data.lstrip(_WHITE)
             if len(rest) < len(data):
-                self._pass_by(way, data[: len(data) - len(rest)])
+                self._line_end(way, data[: len(data) - len(rest)])
             data = rest
         messages = decoder.feed(way, data)
         self._unread[way] += len(data) - sum(len(message.raw) for message, _ in messages)
@@ -123,6 +125,15 @@ class Injector:
                 self._command(decoder, message)
             else:
                 self._said(message, answers)
+
+    def _line_end(self, way: Direction, white: bytes) -> None:
+        """It belongs to the message before it, and shares its fate."""
+        last = self._last
+        if way is _TO_MONITOR or last is None or (last.over and last.sent):
+            self._pass_by(way, white)
+        elif not last.over:
+            self._held += len(white)
+            last.append(white)
 
     def _pass_by(self, way: Direction, raw: bytes) -> None:
         """Pass on what no rule is about."""
@@ -194,7 +205,8 @@ class Injector:
                 self._undecoded(message)
 
     def _parcel(self, raw: bytes, hit: str, known: dict[str, object]) -> Parcel:
-        return Parcel(raw, hit, known, self._take(_TO_CLIENT))
+        self._last = Parcel(raw, hit, known, self._take(_TO_CLIENT))
+        return self._last
 
     def _output(self, raw: bytes) -> None:
         """Keep command data until the reply is whole, if a rule may be about that."""

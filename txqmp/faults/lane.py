@@ -27,6 +27,7 @@ class Parcel:
     :ivar late: it was taken out of its place.
     :ivar torn: the message goes on after it, nobody knows how far.
     :ivar sent: how many of its bytes the client has got.
+    :ivar over: it has had its turn.
     :ivar pieces: what is left to be sent of a message that goes in pieces.
     :ivar count: how many pieces it was, and how many descriptors went with it.
     """
@@ -40,6 +41,7 @@ class Parcel:
     late: bool = False
     torn: bool = False
     sent: int = 0
+    over: bool = False
     pieces: deque[bytes] = field(default_factory=deque)
     count: tuple[int, int] = (0, 0)
 
@@ -47,6 +49,12 @@ class Parcel:
     def is_inserted(self) -> bool:
         """Whether it comes where the monitor said nothing, or something else."""
         return self.ours or self.late
+
+    def append(self, data: bytes) -> None:
+        """Add what belongs to it and came later than the rest; it is not over yet."""
+        self.raw += data
+        if self.pieces:
+            self.pieces[-1] += data
 
 
 class Pause(NamedTuple):

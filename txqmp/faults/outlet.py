@@ -92,6 +92,7 @@ class Outlet:
         pause = self._send(parcel)
         if pause is not None:
             return pause
+        parcel.over = True
         self._done(len(parcel.raw))
         self._torn = self._line_open and (parcel.torn or (self._torn and not parcel.hit))
         while self._inserted and not self._torn:
