@@ -116,6 +116,20 @@ def test_an_error_comes_behind_a_reply_that_is_longer_than_can_be_held(
     assert talk.client.heard().startswith(b'\n{"id": 2, "error"')
 
 
+def test_a_message_that_can_be_read_ends_one_that_could_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("txqmp.proxy.decode.MAX_MESSAGE", 64)
+    talk = Conversation("fail:command=b", greeting=b"")
+    talk.monitor.says(b'{"QMP": 1}\r\n')
+    talk.asks(command("a", 1), command("b", 2))
+    talk.monitor.says(b'{"return": "' + 60 * b"x")
+    talk.client.heard()
+    talk.monitor.says(b'"}' + event("A"))
+    heard = talk.client.heard()
+    assert heard.startswith(b'"}' + event("A") + b'\r\n{"id": 2, "error"')
+
+
 # A message that does not come, comes late, or comes twice.
 
 
@@ -156,11 +170,20 @@ def test_a_greeting_may_be_dropped_and_the_dialect_is_known() -> None:
     talk = Conversation("drop:nth=1", greeting=b"")
     talk.monitor.says(JSON)
     assert talk.client.heard() == b""
+    # It has said something: it is waited for no more.
+    talk.clock.advance(31)
+    assert not talk.client.closed
     talk.asks(command("a", 1))
     assert talk.answers(done(1)) == [done(1)]
     assert kinds(talk) == ["fault", "command", "success"]
-    # It has said something: it is waited for no more.
-    assert talk.clock.getDelayedCalls() == []
+
+
+def test_a_late_greeting_holds_up_all_behind_it() -> None:
+    talk = Conversation("delay:nth=1:seconds=2", greeting=b"")
+    talk.monitor.says(JSON + event("A") + b"\r\n")
+    assert talk.client.heard() == b""
+    talk.clock.advance(2)
+    assert talk.client.heard() == JSON + event("A") + b"\r\n"
 
 
 def test_an_event_comes_late_and_holds_up_nothing() -> None:
@@ -227,6 +250,18 @@ def test_what_is_inserted_has_a_line_of_its_own(rule: str) -> None:
         json.loads(line)
 
 
+def test_a_line_end_is_lent_once() -> None:
+    talk = Conversation("delay:event=A:seconds=1")
+    talk.answers(event("A"))
+    talk.monitor.says(event("B"))
+    talk.clock.advance(1)
+    assert talk.client.heard() == event("B") + b"\r\n" + event("A") + b"\r\n"
+    talk.monitor.says(b"\r\n")
+    assert talk.client.heard() == b""
+    talk.monitor.says(b"\r\n")
+    assert talk.client.heard() == b"\r\n"
+
+
 # Nothing comes.
 
 
@@ -263,6 +298,19 @@ def test_what_is_held_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     while talk.monitor.line.producerState == "producing":
         talk.answers(event("B"))
     assert talk.client.line.producerState == "paused"
+    talk.monitor.is_gone()
+    talk.advance(4)
+    assert talk.client.line.producerState == "paused"
+    talk.advance(1)
+    assert talk.client.line.producerState == "producing"
+    # There is nothing left to be read from.
+    assert talk.monitor.line.producerState == "paused"
+
+
+def test_what_was_held_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(injector, "MAX_MESSAGE", 10)
+    talk = Conversation("stall:event=A:seconds=5")
+    talk.answers(event("A"))
     talk.advance(5)
     assert talk.monitor.line.producerState == talk.client.line.producerState == "producing"
 
@@ -329,6 +377,36 @@ def test_nothing_may_come_at_all() -> None:
     talk.monitor.says(JSON)
     assert talk.client.heard() == b""
     assert talk.client.closed
+
+
+def test_what_would_come_behind_the_end_is_not_told() -> None:
+    talk = Conversation("delay:command=a:seconds=1", "cut:command=b")
+    talk.asks(command("a", 1), command("b", 2), command("c", 3))
+    assert talk.answers(done(1), done(2), done(3)) == []
+    assert talk.advance(1)[0] == done(1)
+    assert talk.client.closed
+    assert [f["fault"] for f in talk.faults()] == ["delay", "cut"]
+
+
+def test_a_copy_that_is_too_much() -> None:
+    whole = len(event("A")) + 2
+    talk = Conversation("duplicate:event=A", f"close:bytes={len(JSON) + whole + 5}")
+    talk.monitor.says(event("A") + b"\r\n")
+    assert talk.client.heard() == event("A") + b"\r\n" + event("A")[:5]
+    assert talk.client.closed
+    (fault,) = talk.faults()
+    assert (fault["fault"], fault["bytes"]) == ("close", 5)
+    assert talk.journal()[-1].raw is None
+    assert talk.ends().fields["bytes_to_client"] == len(JSON) + whole + 5
+
+
+def test_pieces_up_to_the_last_byte() -> None:
+    size = len(JSON) + len(event("A")) + 2
+    talk = Conversation("split:event=A:seconds=1", f"close:bytes={size}")
+    talk.answers(event("A"))
+    talk.advance(1)
+    assert talk.client.closed
+    assert [f["fault"] for f in talk.faults()] == ["split", "close"]
 
 
 # It comes in pieces.
@@ -506,6 +584,26 @@ def test_what_is_late_comes_before_the_monitors_end() -> None:
     talk.client.is_gone()
     assert not talk.factory.conversations
     assert talk.records[-1].fields["ended_by"] == "monitor"
+
+
+@pytest.mark.parametrize("rule", ["delay:command=a:seconds=2", "stall:command=a:seconds=2"])
+def test_what_is_held_comes_before_the_monitors_end(rule: str) -> None:
+    talk = Conversation(rule)
+    talk.asks(command("a", 1))
+    talk.answers(done(1))
+    talk.monitor.says_no_more()
+    assert not talk.client.line.half_closed
+    assert talk.advance(2) == [done(1)]
+    assert talk.client.line.half_closed
+
+
+def test_half_a_message_does_not_reach_a_client_that_is_gone() -> None:
+    talk = Conversation("drop:event=A")
+    talk.monitor.says(b'{"ev')
+    talk.client.is_gone()
+    talk.monitor.says_no_more()
+    talk.monitor.is_gone()
+    assert kinds(talk) == ["closed"]
 
 
 def test_a_client_that_speaks_first_and_no_more_is_heard_when_the_dialect_is_known() -> None:

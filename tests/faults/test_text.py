@@ -114,3 +114,19 @@ def test_an_event_comes_twice_between_lines() -> None:
     assert conversation.answers(STATUS[0], event, STATUS[1]) == [
         STATUS[0], event, event, STATUS[1],
     ]  # fmt: skip
+
+
+def test_what_cannot_be_read_keeps_its_place_among_lines() -> None:
+    conversation = talk("drop:command=a")
+    conversation.asks(b"info status\r\n")
+    assert conversation.answers(STATUS[0], b"?", STATUS[1]) == [STATUS[0], b"?", STATUS[1]]
+
+
+def test_the_rest_of_a_long_line_answers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("txqmp.proxy.decode.MAX_MESSAGE", 64)
+    conversation = talk("fail:command=stop")
+    conversation.asks(b"info status\r\ninfo status\r\nstop\r\n")
+    conversation.monitor.says(b"- ERR " + 60 * b"x")
+    conversation.monitor.says(b"+++")
+    assert conversation.answers(b"+++") == [b"- ERR " + 60 * b"x" + 6 * b"+"]
+    assert conversation.answers(*STATUS) == [*STATUS, b"- ERR injected fault"]

@@ -48,7 +48,6 @@ class FaultySide(Side):
     def __init__(self, name: Name, conversation: Conversation, plan: FaultPlan) -> None:
         super().__init__(name, conversation)
         self._plan = plan
-        self._said_all = False
         self.injector: Injector | None = None
 
     def join(self, other: Side) -> None:
@@ -86,11 +85,6 @@ class FaultySide(Side):
 
     def readConnectionLost(self) -> None:
         """This end says no more; the other hears that when it has all that is to reach it."""
-        if self._said_all:
-            return
-        self._said_all = True
-        if self._last_words is not None:
-            self._last_words.read()
         then = super().readConnectionLost
         if self.injector is None:
             then()
