@@ -164,6 +164,13 @@ def test_they_are_closed_at_the_end(passing: Passing) -> None:
     assert not any(map(is_open, passing.files))
 
 
+def test_they_are_closed_at_the_end_before_the_dialect_is_known(passing: Passing) -> None:
+    passing.begin("fail", greeting=b"")
+    passing.says(TO_MONITOR, command("a"))
+    passing.injector.stop()
+    assert not any(map(is_open, passing.files))
+
+
 def test_those_of_a_reply_that_is_not_whole_are_closed(passing: Passing) -> None:
     passing.begin("drop:command=no", greeting=TEXT)
     passing.says(TO_CLIENT, b"= a\r\n")

@@ -627,6 +627,23 @@ def test_a_client_that_is_gone_before_the_greeting_is_passed_on_unread() -> None
     talk.monitor.is_gone()
 
 
+def test_what_a_client_said_last_is_passed_on() -> None:
+    talk = Conversation("fail:command=b")
+    talk.asks(command("a", 1), command("b", 2)[:-1])
+    talk.client.is_gone()
+    assert talk.monitor.heard() == command("b", 2)[:-1]
+    talk.monitor.is_gone()
+
+
+def test_nothing_is_asked_behind_the_end() -> None:
+    talk = Conversation("fail:command=b", f"close:bytes={len(JSON) + 5}")
+    assert talk.asks(command("a", 1)) == [command("a", 1)]
+    talk.answers(done(1))
+    assert talk.client.closed
+    assert talk.asks(command("a", 2), command("c")[:-1]) == []
+    talk.ends()
+
+
 def test_where_the_dialect_is_unknown_all_goes_by() -> None:
     talk = Conversation("drop", "fail", greeting=b"")
     talk.monitor.says(b"hello\r\n")

@@ -53,6 +53,7 @@ class Injector:
         self._clock = clock
         self._decoder: Decoder | None = None
         self._early: list[tuple[Direction, bytes, list[int]]] = []
+        self._early_size = 0
         self._descriptors: dict[Direction, list[int]] = {way: [] for way in Direction}
         self._unread = dict.fromkeys(Direction, 0)
         # What the monitor said last.
@@ -87,8 +88,9 @@ class Injector:
             return
         if self._decoder is None:
             self._early.append((way, data, descriptors))
+            self._early_size += len(data)
             first = data.lstrip(_WHITE)[:1] if way is _TO_CLIENT else b""
-            if not first and sum(len(early) for _, early, _ in self._early) <= UNHEARD:
+            if not first and self._early_size <= UNHEARD:
                 return
             self._begin(decoder_for(first))
         else:
@@ -318,7 +320,8 @@ class Injector:
         if self._decoder is None and self._early and not self._stopped:
             self._asked_all.append(partial(self.when_asked_all, then))
             return
-        self._finish(_TO_MONITOR)
+        if not self._stopped:
+            self._finish(_TO_MONITOR)
         then()
 
     def when_at_rest(self, then: Callable[[], object]) -> None:
@@ -351,14 +354,19 @@ class Injector:
         while self._at_rest and self._wire.is_free and self._replies.is_free and not self._delayed:
             self._at_rest.pop(0)()
 
+    def client_is_gone(self) -> None:
+        """Pass on what it said last, and stop."""
+        if not self._stopped:
+            self._finish(_TO_MONITOR)
+        self.stop()
+
     def stop(self) -> None:
-        """Do nothing more: the client is gone, or will be. What it did not get is told."""
+        """Do nothing more: the client hears no more. What it did not get is told."""
         if self._stopped:
             return
+        self._stopped = True
         self._at_rest.clear()
         self._asked_all.clear()
-        self._finish(_TO_MONITOR)
-        self._stopped = True
         left: list[tuple[Parcel, Rule | None]] = [*self._wire.stop(), *self._replies.stop()]
         for parcel, (call, rule) in self._delayed.items():
             call.cancel()
@@ -368,6 +376,8 @@ class Injector:
             close_all(parcel.descriptors)
             if holder is not None and not parcel.ours:
                 self._outlet.withhold(parcel, holder)
+        for _, _, descriptors in self._early:
+            close_all(descriptors)
         for way in Direction:
             close_all(self._take(way))
         close_all(self._line_descriptors)

@@ -96,7 +96,7 @@ class FaultySide(Side):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """This end is gone: the other gets what is to reach it, then it goes, too."""
         if self.injector is not None and self.name == "client":
-            self.injector.stop()
+            self.injector.client_is_gone()
         super().connectionLost(reason)
 
     def _leave(self) -> None:
