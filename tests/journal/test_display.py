@@ -112,6 +112,27 @@ def test_a_whole_line() -> None:
             ),
             "· 3 RECORDS LOST since 2026: No space left on device",
         ),
+        (
+            record(
+                Kind.FAULT,
+                direction=Direction.TO_MONITOR,
+                fields={"fault": "fail", "hit": "command", "command": "eject", "rule": "fail"},
+            ),
+            "→ FAULT fail command eject by fail",
+        ),
+        (
+            record(
+                Kind.FAULT,
+                dialect="text",
+                fields={"fault": "drop", "hit": "event", "event": "a", "rule": "drop:nth=1"},
+                raw=b"* EVENT a\r\n",
+            ),
+            "← FAULT drop event a by drop:nth=1",
+        ),
+        (
+            record(Kind.FAULT, fields={"fault": "close", "rule": "close:bytes=9"}),
+            "← FAULT close by close:bytes=9",
+        ),
         (record(Kind.GAP, fields={"lost": 3, "problem": "full"}), "· 3 RECORDS LOST: full"),
     ],
 )

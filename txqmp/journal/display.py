@@ -25,6 +25,7 @@ _COLOURS = {
     Kind.CLOSED: "\x1b[2m",
     Kind.RESYNC: "\x1b[2m",
     Kind.GAP: "\x1b[1;41m",
+    Kind.FAULT: "\x1b[33m",
 }
 _UNSAFE = re.compile(r"[^ -~]")
 _encoder = json.JSONEncoder(separators=(",", ":"), default=str)
@@ -99,7 +100,7 @@ def _content(record: Record) -> tuple[str, str]:
     if record.kind is Kind.UNDECODED:
         raw = (record.raw or b"").decode("latin-1").rstrip("\r\n")
         return f"UNDECODED ({record.fields.get('problem')}): {raw}", note
-    if record.dialect == "text" and record.raw is not None:
+    if record.dialect == "text" and record.raw is not None and record.kind is not Kind.FAULT:
         return record.raw.decode("latin-1").rstrip("\r\n"), note
     return _described(record.kind, record.fields, record.peer), note
 
@@ -130,6 +131,9 @@ def _described(kind: Kind, fields: dict[str, Any], peer: dict[str, Any] | None) 
             back = f"{get('bytes_to_client')} to the client"
             ending = f" [{get('ending')}]" if get("ending") else ""
             return f"closed by {get('ended_by')}{ending}: {get('reason')} ({sent}, {back})"
+        case Kind.FAULT:
+            name = get("command") or get("event")
+            return _joined("FAULT", get("fault"), get("hit"), name, f"by {get('rule')}")
         case Kind.RESYNC:
             return f"IS {_json(fields)}"
         case Kind.GAP:
