@@ -10,6 +10,9 @@ class JournalCommandOptions(CommandOptions):
 
     synopsis = "txqmp journal <command> [options] [FILE …]"
     subCommands = [
+        subcommand("journal.check", "CheckOptions", "Tell whether a journal is whole and valid."),
+        subcommand("journal.export", "ExportOptions", "Write a journal in another format."),
+        subcommand("journal.redact", "RedactOptions", "Take the secrets out of an old journal."),
         subcommand("journal.show", "ShowOptions", "Show what was said."),
     ]
 
