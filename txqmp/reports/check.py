@@ -220,7 +220,7 @@ def _answered(connection: _Connection, record: Record) -> Iterator[tuple[What, s
         return
     del connection.waiting[reply_to]
     latency, took = record.fields.get("latency"), record.mono - asked.mono
-    if isinstance(latency, (int, float)) and abs(latency - took) > _SLACK:
+    if isinstance(latency, float) and abs(latency - took) > _SLACK:
         yield What.STAMP, f"latency is {latency:.6f} s, and {took:.6f} s by the stamps", False
     if record.dialect == "text":
         yield from _overtaken(connection, reply_to)
