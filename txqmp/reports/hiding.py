@@ -44,14 +44,14 @@ class Hider:
     """
     Takes the secrets out of journals.
 
-    :param peers: say nothing of who the clients were and where the monitors are, either.
-    :param raw: leave the exact bytes out, and so all that was not decoded.
+    :param peers: say who the clients were, and where the monitors are.
+    :param raw: keep the exact bytes, and so what was not decoded.
     :ivar records: how many were read.
     :ivar changed: how many were not left as they were.
     :ivar dropped: how many lines are no records. Nobody knows what is in them: they are left out.
     """
 
-    def __init__(self, *, peers: bool = False, raw: bool = False) -> None:
+    def __init__(self, *, peers: bool = True, raw: bool = True) -> None:
         self._peers = peers
         self._raw = raw
         self._connections: dict[Place, _Asked] = {}
@@ -85,9 +85,9 @@ class Hider:
     def _hide(self, record: Record) -> Record:
         record.sensitive = self._is_sensitive(record)
         new = _redacted(record)
-        if self._peers:
+        if not self._peers:
             new = _without_peer(new)
-        if self._raw and new.raw is not None:
+        if not self._raw and new.raw is not None:
             new = replace(new, raw=None, fields={**new.fields, "redacted": True})
         return new
 
@@ -129,6 +129,8 @@ def _answers_secret(asked: _Asked, record: Record) -> bool:
     if record.kind is not Kind.OUTPUT:
         del asked.sensitive[number]
         asked.secrets -= known
+        # That a text command was completed says nothing of what it gave.
+        return known and not (record.kind is Kind.SUCCESS and record.dialect == "text")
     return known
 
 

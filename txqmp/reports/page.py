@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
@@ -70,15 +70,23 @@ def write_page(
     head = _HEAD.format(policy=escape(policy), title=_safe(title), style=style)
     out.write(head.encode("utf-8"))
     for part in chosen_spans(records, chosen):
-        out.write(_row(part).encode("utf-8"))
+        for row in _rows(part):
+            out.write(row.encode("utf-8"))
     out.write(_FOOT.format(script=script).encode("utf-8"))
+
+
+def _rows(part: Span | Record) -> Iterator[str]:
+    yield _row(part)
+    if isinstance(part, Span):
+        yield from map(_row, part.events)
 
 
 def _row(part: Span | Record) -> str:
     if isinstance(part, Span):
         outcome = UNANSWERED if part.reply is None else part.reply.kind.value
         failed, ms = outcome != Kind.SUCCESS, _milliseconds(part.latency)
-        kind, label, records = "command", _asked(part), part.records()
+        kind, label = "command", _asked(part)
+        records = [record for record in part.records() if record.kind is not Kind.EVENT]
     else:
         outcome, failed, ms = part.kind.value, part.kind in (Kind.UNDECODED, Kind.GAP), ""
         kind = "event" if part.kind is Kind.EVENT else "other"

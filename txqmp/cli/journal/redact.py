@@ -25,8 +25,8 @@ class RedactOptions(ReadOptions):
         ["output", "o", None, "the file to write; - is standard output."],
     ]
     optFlags = [
-        ["peers", None, "hide who the clients were, and where the monitors are, too."],
-        ["raw", None, "leave the exact bytes out too, and so all that was not decoded."],
+        ["no-peers", None, "hide who the clients were, and where the monitors are, too."],
+        ["no-raw", None, "leave the exact bytes out too, and so all that was not decoded."],
         ["force", None, "replace a file that is there already."],
     ]
 
@@ -45,7 +45,7 @@ class RedactOptions(ReadOptions):
 
         :raises JournalError: a file cannot be read or written.
         """
-        hider = Hider(peers=bool(self["peers"]), raw=bool(self["raw"]))
+        hider = Hider(peers=not self["no-peers"], raw=not self["no-raw"])
         with self.sources() as sources, written(self["output"], bool(self["force"])) as out:
             for block in sources.blocks():
                 out.write(b"".join(map(hider.line, block.lines())))
