@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -21,21 +22,16 @@ def schema_text() -> str:
 
 
 class Validator:
-    """Holds records against the schema; a kind is compiled when one of it comes."""
+    """Holds records against the schema; a kind is compiled when the first of it comes."""
 
     def __init__(self) -> None:
-        self._schema = json.loads(schema_text())
-        self._kinds = frozenset(self._schema["properties"]["kind"]["enum"])
-        self._compiled: dict[str, Callable[[Any], Any]] = {}
+        self._validators: dict[str, Callable[[Any], Any]] = {}
 
     def problem(self, value: object) -> str:
         """Tell what is wrong with a record, and where in it; empty if nothing is."""
         kind = value.get("kind") if isinstance(value, dict) else None
-        if not isinstance(kind, str) or kind not in self._kinds:
-            kind = ""
-        validate = self._compiled.get(kind)
-        if validate is None:
-            validate = self._compiled[kind] = self._compile(kind)
+        name = kind if isinstance(kind, str) else ""
+        validate = self._validators.get(name) or self._find(name)
         try:
             validate(value)
         except fastjsonschema.JsonSchemaValueException as error:
@@ -44,10 +40,24 @@ class Validator:
             return "it is nested too deeply"
         return ""
 
-    def _compile(self, kind: str) -> Callable[[Any], Any]:
-        own = [{"$ref": f"#/definitions/{kind}"}] if kind else []
-        compiled: Callable[[Any], Any] = fastjsonschema.compile({**self._schema, "allOf": own})
-        return compiled
+    def _find(self, name: str) -> Callable[[Any], Any]:
+        schema = _schema()
+        if name not in schema["properties"]["kind"]["enum"]:
+            return _compiled("")
+        validate = self._validators[name] = _compiled(name)
+        return validate
+
+
+@cache
+def _schema() -> Any:
+    return json.loads(schema_text())
+
+
+@cache
+def _compiled(kind: str) -> Callable[[Any], Any]:
+    own = [{"$ref": f"#/definitions/{kind}"}] if kind else []
+    compiled: Callable[[Any], Any] = fastjsonschema.compile({**_schema(), "allOf": own})
+    return compiled
 
 
 def _told(error: Any) -> str:

@@ -32,7 +32,26 @@ def run(capsys: pytest.CaptureFixture[str], *argv: str | Path) -> Ended:
     return Ended(status, said.out, said.err + problem)
 
 
-def cuts(whole: bytes, lines: int = 3) -> list[bytes]:
+class Cut(NamedTuple):
+    """
+    What is left of a journal.
+
+    :ivar records: how many are whole; one may lack its line end.
+    :ivar torn: there is a part of another.
+    """
+
+    data: bytes
+    records: int
+    torn: bool
+
+
+def cuts(whole: bytes, lines: int = 3) -> list[Cut]:
     """A journal, cut at every byte of its last lines."""
     start = len(b"".join(whole.splitlines(keepends=True)[:-lines]))
-    return [whole[:end] for end in range(start, len(whole) + 1)]
+    return [_cut(whole[:end], whole[end : end + 1]) for end in range(start, len(whole) + 1)]
+
+
+def _cut(data: bytes, following: bytes) -> Cut:
+    unfinished = bool(data.rpartition(b"\n")[2])
+    records = data.count(b"\n") + (unfinished and following == b"\n")
+    return Cut(data, records, unfinished and following != b"\n")

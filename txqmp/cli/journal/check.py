@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import asdict
 
 from txqmp.cli.journal.extras import extra
+from txqmp.cli.journal.output import plain
 from txqmp.cli.journal.source import ReadOptions
-from txqmp.errors import escaped
 from txqmp.proxy.reread import disagreement
 from txqmp.reports.check import Checker, Finding
 
@@ -66,12 +66,8 @@ class CheckOptions(ReadOptions):
         if self["json"]:
             print(json.dumps(asdict(finding)))
             return
-        path, text = (
-            escaped(part.encode("utf-8", "surrogateescape"))
-            for part in (finding.path, finding.text)
-        )
         note = "note: " if finding.note else ""
-        print(f"{path}:{finding.line}: {note}{finding.what}: {text}")
+        print(f"{plain(finding.path)}:{finding.line}: {note}{finding.what}: {plain(finding.text)}")
 
 
 def _summary(checker: Checker) -> str:

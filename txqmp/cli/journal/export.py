@@ -9,9 +9,8 @@ from typing import BinaryIO
 
 from twisted.python.usage import UsageError
 
-from txqmp.cli.journal.output import STANDARD_OUTPUT, written
+from txqmp.cli.journal.output import STANDARD_OUTPUT, plain, written
 from txqmp.cli.journal.source import FilterOptions
-from txqmp.errors import escaped
 from txqmp.journal.reader import Torn
 from txqmp.journal.record import Record
 from txqmp.journal.sources import Sources
@@ -93,10 +92,7 @@ class ExportOptions(FilterOptions):
             case "csv":
                 (write_records if self["records"] else write_spans)(records, self.chosen, out)
             case "html":
-                title = ", ".join(
-                    escaped(Path(path).name.encode("utf-8", "surrogateescape"))
-                    for path in self.paths
-                )
+                title = ", ".join(plain(Path(path).name) for path in self.paths)
                 write_page(records, self.chosen, out, title)
             case "pcapng":
                 write_capture(records, self.chosen, out)

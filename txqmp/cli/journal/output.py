@@ -10,9 +10,14 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import BinaryIO
 
-from txqmp.errors import JournalError
+from txqmp.errors import JournalError, escaped
 
 STANDARD_OUTPUT = "-"
+
+
+def plain(text: str) -> str:
+    """Show a name or a word of a peer so that it is safe in one line of a terminal."""
+    return escaped(text.encode("utf-8", "surrogatepass"))
 
 
 @contextmanager
@@ -45,7 +50,7 @@ def written(path: str, force: bool) -> Iterator[BinaryIO]:
 
 def _see_about(target: Path, force: bool) -> None:
     if not target.is_file():
-        raise JournalError(f"{target}: it is there already, and is no file that can be replaced")
+        raise JournalError(f"{target}: it is there already, and is no file to replace")
     if not force:
         raise JournalError(f"{target}: it is there already; --force replaces it")
 
