@@ -5,6 +5,18 @@ from __future__ import annotations
 from txqmp.journal.record import Kind, Record
 from txqmp.proxy.decode import JSONDecoder, TextDecoder
 
+_DECODED = frozenset(
+    [
+        Kind.GREETING,
+        Kind.COMMAND,
+        Kind.OUTPUT,
+        Kind.SUCCESS,
+        Kind.FAILURE,
+        Kind.REJECTION,
+        Kind.EVENT,
+    ]
+)
+
 
 def disagreement(record: Record) -> str:
     """
@@ -14,7 +26,7 @@ def disagreement(record: Record) -> str:
         told, since something was taken out or was never decoded.
     """
     raw, way, fields = record.raw, record.direction, record.fields
-    if raw is None or way is None or record.kind is Kind.UNDECODED:
+    if raw is None or way is None or record.kind not in _DECODED:
         return ""
     if "redacted" in fields or "problem" in fields:
         return ""

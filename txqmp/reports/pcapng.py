@@ -108,7 +108,9 @@ class _Stream:
         name = record.fields.get("event", record.fields.get("command"))
         comment = _about(record, name)
         raw = record.raw
-        if raw is None:
+        if record.kind == "fault":
+            raw = _delivered(record)
+        elif raw is None:
             raw = _TAKEN_OUT
             comment += " (its bytes were taken out)"
         for start in range(0, len(raw), _SEGMENT):
@@ -148,6 +150,12 @@ def _sum(data: bytes) -> bytes:
     if len(data) % 2:
         data += b"\0"
     return struct.pack(">H", 0xFFFF - ((int.from_bytes(data, "big") % 0xFFFF) or 0xFFFF))
+
+
+def _delivered(record: Record) -> bytes:
+    """What got through of a message that a fault kept back, or a part of."""
+    count = record.fields.get("bytes")
+    return (record.raw or b"")[:count] if isinstance(count, int) and count > 0 else b""
 
 
 def _about(record: Record, what: Any) -> str:

@@ -182,3 +182,18 @@ def test_standard_input(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(sys, "stdin", file)
         done = run(capsys, "journal", "export", "-", "--format=csv", "-o", "-")
     assert done.out.splitlines() == (GOLDEN / "text.spans.csv").read_text().splitlines()
+
+
+def test_a_filter(capsys: Capture) -> None:
+    pytest.importorskip("txqmp.reports.filter")
+    wanted = ["--filter", "command:stop", "--format=csv", "-o", "-"]
+    done = run(capsys, "journal", "export", TEXT, *wanted)
+    (row,) = done.out.splitlines()[1:]
+    assert ",stop,[],success," in row
+
+
+@pytest.mark.parametrize("name", ["check", "export", "redact"])
+def test_help_begins_with_the_usage(capsys: Capture, name: str) -> None:
+    said = run(capsys, "journal", name, "--help").out
+    assert said.startswith(f"Usage: txqmp journal {name} [options] FILE …")
+    assert f"Example: txqmp journal {name} session.jsonl" in " ".join(said.split())
