@@ -173,12 +173,12 @@ def documented() -> dict[str, str]:
 
 def test_the_kinds_are_those_of_the_documentation() -> None:
     kinds = set(SCHEMA["properties"]["kind"]["enum"])
-    assert kinds == {*Kind, "fault"}
-    assert set(Kind) <= documented().keys() <= kinds
+    assert kinds == set(Kind)
+    assert kinds - {Kind.FAULT} <= documented().keys() <= kinds
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_the_fields_are_those_of_the_documentation(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", documented())
+def test_the_fields_are_those_of_the_documentation(kind: str) -> None:
     about, definition = documented()[kind], SCHEMA["definitions"][kind]
     named = set(re.findall(r"``(\w+)``", about))
     assert set(definition.get("properties", {})) - {"direction"} <= named

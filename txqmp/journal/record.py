@@ -38,6 +38,7 @@ class Kind(StrEnum):
     CLOSED = "closed"
     GAP = "gap"
     RESYNC = "resync"
+    FAULT = "fault"
 
 
 class Direction(StrEnum):

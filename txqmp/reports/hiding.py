@@ -103,7 +103,7 @@ class Hider:
             if record.kind is Kind.COMMAND:
                 _remember(asked, record)
             return False
-        if record.kind in _ANSWERS or (record.kind == "fault" and record.raw is not None):
+        if record.kind in _ANSWERS or (record.kind is Kind.FAULT and record.raw is not None):
             return _answers_secret(asked, record)
         # What is not understood may be the answer to anything that waits.
         return record.kind is Kind.UNDECODED and (asked.secrets > 0 or asked.forgotten)

@@ -108,7 +108,7 @@ class _Stream:
         name = record.fields.get("event", record.fields.get("command"))
         comment = _about(record, name)
         raw = record.raw
-        if record.kind == "fault":
+        if record.kind is Kind.FAULT:
             raw = _delivered(record)
         elif raw is None:
             raw = _TAKEN_OUT
