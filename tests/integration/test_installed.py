@@ -53,7 +53,11 @@ def test_the_wheel_holds_the_plugin_and_no_cache(installed: Path) -> None:
 def test_the_wheel_holds_what_the_journal_tools_read(installed: Path) -> None:
     (wheel,) = (installed.parents[1] / "wheels").glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"txqmp/journal/schema.json", "txqmp/reports/page.css", "txqmp/reports/page.js"} <= names
+    assert {
+        "txqmp/journal/schema.json",
+        "txqmp/reports/htmlpage.css",
+        "txqmp/reports/htmlpage.js",
+    } <= names
     argv = [str(installed / "txqmp"), "journal"]
     empty = ["export", "--format=html", "-o", "-", "/dev/null"]
     assert b"</html>" in run([*argv, *empty], installed).stdout

@@ -24,6 +24,7 @@ _COLOURS = {
     Kind.OPENED: "\x1b[2m",
     Kind.CLOSED: "\x1b[2m",
     Kind.RESYNC: "\x1b[2m",
+    Kind.FAULT: "\x1b[33m",
     Kind.GAP: "\x1b[1;41m",
 }
 _UNSAFE = re.compile(r"[^ -~]")

@@ -15,7 +15,7 @@ from txqmp.journal.reader import Torn
 from txqmp.journal.record import Record
 from txqmp.journal.sources import Sources
 from txqmp.reports.database import write_database
-from txqmp.reports.page import write_page
+from txqmp.reports.htmlpage import write_page
 from txqmp.reports.pcapng import write_capture
 from txqmp.reports.table import write_records, write_spans
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.journal.test_record import records
 from tests.reports.sessions import GOLDEN, HOSTILE, hostile, session
 from txqmp.journal.record import Record
-from txqmp.reports.page import write_page
+from txqmp.reports.htmlpage import write_page
 
 
 def page(said: list[Record], **settings: str) -> str:

@@ -65,7 +65,7 @@ def write_page(
 
     :param title: whose journal it is.
     """
-    style, script = _part("page.css"), _part("page.js")
+    style, script = _part("htmlpage.css"), _part("htmlpage.js")
     policy = _POLICY.format(style=_hash(style), script=_hash(script))
     head = _HEAD.format(policy=escape(policy), title=_safe(title), style=style)
     out.write(head.encode("utf-8"))
