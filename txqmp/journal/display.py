@@ -24,8 +24,8 @@ _COLOURS = {
     Kind.OPENED: "\x1b[2m",
     Kind.CLOSED: "\x1b[2m",
     Kind.RESYNC: "\x1b[2m",
-    Kind.FAULT: "\x1b[33m",
     Kind.GAP: "\x1b[1;41m",
+    Kind.FAULT: "\x1b[33m",
 }
 _UNSAFE = re.compile(r"[^ -~]")
 _encoder = json.JSONEncoder(separators=(",", ":"), default=str)
