@@ -280,12 +280,30 @@ def decode(line: bytes) -> Record:
 
     :raises JournalError: if it is not a record, or one of a newer format.
     """
+    return from_object(parse(line))
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """
+    Read the JSON object of a line, which may be a record or not.
+
+    :raises JournalError: if it is none.
+    """
     try:
         value = loads_or(line, _loads)
     except (ValueError, RecursionError) as error:
         raise JournalError(f"not a line of JSON: {_reason(error)}") from error
     if not isinstance(value, dict):
         raise JournalError("not a JSON object")
+    return value
+
+
+def from_object(value: dict[str, Any]) -> Record:
+    """
+    Make a record of its JSON object, which is used up.
+
+    :raises JournalError: if it is not a record, or one of a newer format.
+    """
     version = value.pop("v", None)
     if type(version) is not int or version < 1:
         raise JournalError("no journal record: it has no version")

@@ -141,13 +141,17 @@ class _Decoder:
 
 
 class TextDecoder(_Decoder):
-    """Reads QMP 0.1: lines, answered in the order of the commands (rule 3)."""
+    """
+    Reads QMP 0.1: lines, answered in the order of the commands (rule 3).
+
+    :param greeted: the monitor's greeting was read elsewhere.
+    """
 
     dialect: Dialect = "text"
 
-    def __init__(self) -> None:
+    def __init__(self, greeted: bool = False) -> None:
         super().__init__(LineSplitter)
-        self._greeted = False
+        self._greeted = greeted
 
     def feed(self, way: Direction, data: bytes) -> list[tuple[Message, Slot | None]]:
         """

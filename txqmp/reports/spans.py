@@ -54,7 +54,10 @@ class Span:
     def latency(self) -> float | None:
         """Seconds from the command to its reply, as far as they are known."""
         found = self.reply.fields.get("latency") if self.reply is not None else None
-        return float(found) if isinstance(found, (int, float)) else None
+        try:
+            return float(found) if isinstance(found, (int, float)) else None
+        except OverflowError:
+            return None
 
     def records(self) -> list[Record]:
         """All of it, in the order of the journal; never empty."""

@@ -14,7 +14,10 @@ class JournalCommandOptions(CommandOptions):
         "Example: txqmp journal show session.jsonl"
     )
     subCommands = [
+        subcommand("journal.check", "CheckOptions", "Tell whether a journal is whole and valid."),
         subcommand("journal.diff", "DiffOptions", "Tell what is different between two sessions."),
+        subcommand("journal.export", "ExportOptions", "Write a journal in another format."),
+        subcommand("journal.redact", "RedactOptions", "Take the secrets out of an old journal."),
         subcommand("journal.show", "ShowOptions", "Show what was said."),
     ]
 
