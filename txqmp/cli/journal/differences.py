@@ -48,7 +48,7 @@ class DifferencePrinter:
 
     def _command(self, difference: Difference) -> Iterator[str]:
         before, after = difference.before, difference.after
-        count = f"  ×{difference.count}" if difference.count > 1 else ""  # noqa: RUF001
+        count = f"  ×{difference.count}" if difference.count > 1 else ""
         ends = [one for one in (before, after) if one is not None]
         places = " → ".join(self._shown(_place(one)) for one in ends)
         mark = _MARKS.get(difference.sort, "~")
