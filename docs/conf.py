@@ -11,6 +11,7 @@ import txqmp
 from txqmp.gateway.catalogue import rows
 from txqmp.reports.conditions import KEYS
 from txqmp.reports.sorts import OPERATORS
+from txqmp.reports.volatile import PASSING, VOLATILE
 
 project = "txqmp"
 author = "The txqmp authors"
@@ -59,6 +60,28 @@ class GatewayCommands(SphinxDirective):
         return list(self.parse_text_to_nodes(table("34 18 28 20", cells)))
 
 
+class DiffIgnored(SphinxDirective):
+    """A table of the fields that a diff leaves out, from what it goes by itself."""
+
+    def run(self) -> list[Any]:
+        """Make the table."""
+        cells = [("field", "what it is")] + [
+            (f"``{volatile.pattern}``", volatile.what) for volatile in VOLATILE
+        ]
+        return list(self.parse_text_to_nodes(table("45 55", cells)))
+
+
+class DiffSettled(SphinxDirective):
+    """A table of what a diff makes the same in strings, from what it goes by itself."""
+
+    def run(self) -> list[Any]:
+        """Make the table."""
+        cells = [("regular expression", "becomes", "what it is")] + [
+            (f"``{part.pattern}``", f"``{part.instead}``", part.what) for part in PASSING
+        ]
+        return list(self.parse_text_to_nodes(table("28 22 50", cells)))
+
+
 class FilterKeys(SphinxDirective):
     """A table of the keys of the filter language, from what it goes by itself."""
 
@@ -89,6 +112,8 @@ class FilterOperators(SphinxDirective):
 
 def setup(app: Any) -> None:
     """Called by Sphinx."""
+    app.add_directive("diff-ignored", DiffIgnored)
+    app.add_directive("diff-settled", DiffSettled)
     app.add_directive("filter-keys", FilterKeys)
     app.add_directive("filter-operators", FilterOperators)
     app.add_directive("gateway-commands", GatewayCommands)

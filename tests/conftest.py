@@ -16,6 +16,8 @@ from hypothesis import settings
 from twisted.internet.task import deferLater
 from twisted.logger import globalLogPublisher
 
+from tests.judge import judged
+
 settings.register_profile("txqmp", deadline=None)
 settings.load_profile("txqmp")
 
@@ -26,6 +28,7 @@ INSTALL = {
     "socat": "apt-get install socat",
     "libvirtd": "apt-get install libvirt-daemon",
     "virsh": "apt-get install libvirt-clients",
+    "tshark": "apt-get install tshark",
     "qemu.qmp": "pip install qemu.qmp",
     "qmp": "pip install qmp",
 }
@@ -133,3 +136,11 @@ def short_path() -> Iterator[Path]:
     """A temporary directory whose name leaves room for a socket's (107 bytes in all)."""
     with tempfile.TemporaryDirectory(prefix="q") as directory:
         yield Path(directory)
+
+
+@pytest.fixture(autouse=True)
+def every_record_is_valid() -> Iterator[None]:
+    """Fail the test in which a tap records what the schema does not allow, or its bytes belie."""
+    with judged() as problems:
+        yield
+    assert not problems

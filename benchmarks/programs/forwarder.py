@@ -11,6 +11,7 @@ from twisted.internet.endpoints import UNIXClientEndpoint
 from zope.interface import implementer
 
 from benchmarks import stock
+from txqmp.journal.record import Direction
 from txqmp.proxy.relay import ITap, RelayFactory
 
 
@@ -26,6 +27,16 @@ class NoTap:
 
     def to_client(self, data: bytes) -> None:
         """The monitor said this."""
+
+    def fault(
+        self,
+        way: Direction,
+        fields: dict[str, Any],
+        of_last: bool = False,
+        withheld: bytes = b"",
+        delivered: int = 0,
+    ) -> None:
+        """Something was done on purpose."""
 
     def closed(self, reason: str, ended_by: str, ending: str = "") -> None:
         """It is over."""

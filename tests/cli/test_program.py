@@ -76,8 +76,9 @@ def test_version(tmp_path: Path) -> None:
     [
         ([], "Usage: txqmp <command> [options]"),
         (["run"], "Usage: txqmp run [options] ENDPOINT COMMAND [ARGUMENT …]"),
+        (["journal", "diff"], "Usage: txqmp journal diff [options] FILE FILE"),
         (["journal", "plot"], "Usage: txqmp journal plot [options] FILE … -o PICTURE"),
-        (["journal", "show"], "Usage: txqmp journal show [options] FILE"),
+        (["journal", "show"], "Usage: txqmp journal show [options] FILE …"),
         (["journal", "stats"], "Usage: txqmp journal stats [options] FILE …"),
         (["takeover"], "Usage: txqmp takeover [options] PATH"),
     ],

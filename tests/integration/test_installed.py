@@ -50,6 +50,23 @@ def test_the_wheel_holds_the_plugin_and_no_cache(installed: Path) -> None:
     assert "txqmp/py.typed" in names
 
 
+def test_the_wheel_holds_what_the_journal_tools_read(installed: Path) -> None:
+    (wheel,) = (installed.parents[1] / "wheels").glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {
+        "txqmp/journal/schema.json",
+        "txqmp/reports/htmlpage.css",
+        "txqmp/reports/htmlpage.js",
+    } <= names
+    argv = [str(installed / "txqmp"), "journal"]
+    empty = ["export", "--format=html", "-o", "-", "/dev/null"]
+    assert b"</html>" in run([*argv, *empty], installed).stdout
+    missing = run([*argv, "check", "/dev/null"], installed, status=1)
+    assert missing.stderr == (
+        b"txqmp: journal check needs fastjsonschema: pip install 'txqmp[journal]'\n"
+    )
+
+
 @pytest.mark.parametrize("runner", ["twistd", "twist"])
 def test_the_commands_are_listed_once(installed: Path, runner: str) -> None:
     listed = run([str(installed / runner), "--help"], installed).stdout.split()

@@ -112,6 +112,27 @@ def test_a_whole_line() -> None:
             ),
             "· 3 RECORDS LOST since 2026: No space left on device",
         ),
+        (
+            record(
+                Kind.FAULT,
+                direction=Direction.TO_MONITOR,
+                fields={"fault": "fail", "hit": "command", "command": "eject", "rule": "fail"},
+            ),
+            "→ FAULT fail command eject by fail",
+        ),
+        (
+            record(
+                Kind.FAULT,
+                dialect="text",
+                fields={"fault": "drop", "hit": "event", "event": "a", "rule": "drop:nth=1"},
+                raw=b"* EVENT a\r\n",
+            ),
+            "← FAULT drop event a by drop:nth=1",
+        ),
+        (
+            record(Kind.FAULT, fields={"fault": "close", "rule": "close:bytes=9"}),
+            "← FAULT close by close:bytes=9",
+        ),
         (record(Kind.GAP, fields={"lost": 3, "problem": "full"}), "· 3 RECORDS LOST: full"),
     ],
 )
@@ -163,6 +184,41 @@ def test_a_torn_line() -> None:
     assert printer.torn(Torn(7, b"\x1b[0m{", "not JSON\x1b")) == (
         "line 7 IS NO RECORD: not JSON\\x1b: \\x1b[0m{"
     )
+
+
+def test_a_torn_line_of_a_file_that_is_known() -> None:
+    printer = RecordPrinter(color=False)
+    assert printer.torn(Torn(7, b"{", "not JSON", "a\nb")).startswith("a\\nb line 7 IS NO RECORD")
+    assert printer.torn(Torn(7, b"{", "p", "-")).startswith("standard input line 7 IS NO RECORD")
+
+
+def test_where_it_is_from_is_in_the_head() -> None:
+    printer = RecordPrinter(color=False)
+    assert printer.head(record(), "a.jsonl") == "10:00:00.123 a.jsonl: vm1#1"
+    assert printer.head(record(), "\x1b").isprintable()
+    assert printer.line(record(), "a") == f"{printer.head(record(), 'a')} {printer.body(record())}"
+
+
+def test_the_time_is_shown_by_a_clock() -> None:
+    printer = RecordPrinter(color=False, clock=lambda time: f"<{time:.0f}>")
+    assert printer.head(record(time=7.0)) == "<7> vm1#1"
+
+
+def test_a_summary_and_a_remark_are_as_safe_as_a_record() -> None:
+    printer = RecordPrinter(color=False)
+    command = record(Kind.COMMAND, fields={"command": NASTY})
+    assert re.fullmatch("[ -~→×]+", printer.summary(command, "×3"))
+    assert printer.remark("no reply") == "· no reply"
+    assert RecordPrinter(color=True).remark("no reply") == "· \x1b[35mno reply\x1b[0m"
+
+
+def test_what_is_too_deep_to_be_shown_is_told_of() -> None:
+    value: list[Any] = []
+    for _ in range(2000):
+        value = [value]
+    assert content(json_reply(1, "x")) == "← OK x 1  1.2 ms"
+    deep = record(Kind.SUCCESS, dialect="json", fields={"command": "x", "return": value})
+    assert content(deep) == "← OK x (nested too deeply to be shown)"
 
 
 LONG = "x" * 300

@@ -631,6 +631,22 @@ def test_a_reply_that_is_none(command: str, arguments: object) -> None:
     assert not reveals_secret(command, arguments)
 
 
+@pytest.mark.parametrize(
+    ("dialect", "raw"),
+    [
+        ("json", b'{"event": "X", "data": {"password": "hunter2"}}\r\n'),
+        ("json", b'{"return": "file.password=hunter2"}\r\n'),
+        ("text", b'= a\r\n= file: json:{"password": "hunter2"}\r\n+ OK info completed\r\n'),
+        ("text", b"- ERR set_password vnc hunter2: no\r\n"),
+    ],
+)
+def test_a_message_that_a_fault_withheld(dialect: Any, raw: bytes) -> None:
+    given = record(Kind.FAULT, dialect=dialect, fields={"fault": "drop", "bytes": 0}, raw=raw)
+    hidden = redact(given)
+    assert hidden.raw == b"[redacted %d bytes]" % len(raw)
+    assert hidden.fields == {"fault": "drop", "bytes": 0, "redacted": True}
+
+
 def test_what_was_asked_for_stays_secret_when_it_is_cut_off() -> None:
     cut = record(
         Kind.UNDECODED,

@@ -605,3 +605,22 @@ def test_many_lines_of_one_read_are_one_message(text: Talk) -> None:
         ("success", "info", 1),
     ]
     assert [m.lines for m in text.messages[2:]] == [1, 99, 1, 100, 1]
+
+
+@pytest.mark.parametrize(
+    ("make", "command", "reply"),
+    [
+        (TextDecoder, b"%b\r\n", b"+ OK b completed\r\n"),
+        (JSONDecoder, b'{"execute": "%b"}\n', b'{"return": {}}\r\n'),
+    ],
+)
+def test_a_command_that_gets_no_answer(make: Any, command: bytes, reply: bytes) -> None:
+    decoder = make()
+    if make is TextDecoder:
+        decoder.feed(TO_CLIENT, TEXT_GREETING)
+    ((first, _),) = decoder.feed(TO_MONITOR, command % b"a")
+    ((second, _),) = decoder.feed(TO_MONITOR, command % b"b")
+    decoder.withdraw(first.slot)
+    decoder.withdraw(first.slot)
+    ((_, answers),) = decoder.feed(TO_CLIENT, reply)
+    assert answers is second.slot

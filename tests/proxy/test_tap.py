@@ -423,6 +423,84 @@ def test_what_is_held_is_decoded_before_the_end(monkeypatch: pytest.MonkeyPatch)
     assert tapped.kinds == [Kind.GREETING, Kind.CLOSED]
 
 
+# Faults.
+
+
+RESET = b'{"event": "RESET"}\r\n'
+
+
+def test_a_fault_tells_which_command_it_hit(tapped: Tapped) -> None:
+    tapped.tap.to_client(TEXT)
+    tapped.tap.to_monitor(b"info status\r\n")
+    tapped.tap.to_monitor(b"stop\r\n")
+    tapped.tap.fault(Direction.TO_MONITOR, {"fault": "fail", "command": "stop"}, True)
+    fault = tapped.records[-1]
+    assert (fault.kind, fault.direction, fault.dialect) == (
+        Kind.FAULT, Direction.TO_MONITOR, "text",
+    )  # fmt: skip
+    assert fault.fields == {"fault": "fail", "command": "stop", "reply_to": 3}
+    assert (fault.raw, fault.seq, fault.time) == (None, 4, 1000.0)
+    tapped.tap.to_client(b"= a\r\n= b\r\n+ OK info status completed\r\n")
+    tapped.tap.fault(Direction.TO_CLIENT, {"fault": "split"}, True)
+    assert tapped.records[-1].fields == {"fault": "split", "reply_to": 2}
+    assert tapped.close().fields["bytes_to_monitor"] == len(b"info status\r\n")
+
+
+def test_a_fault_that_was_done_to_nothing_that_was_heard(tapped: Tapped) -> None:
+    tapped.tap.to_client(TEXT)
+    tapped.tap.to_monitor(b"stop\r\n")
+    tapped.tap.fault(Direction.TO_CLIENT, {"fault": "stall"})
+    assert tapped.kinds == [Kind.GREETING, Kind.COMMAND, Kind.FAULT]
+    assert tapped.records[-1].fields == {"fault": "stall"}
+    tapped.tap.to_client(b"* EVENT stop\r\n")
+    tapped.tap.fault(Direction.TO_CLIENT, {"fault": "split"}, True)
+    assert tapped.records[-1].fields == {"fault": "split"}
+
+
+def test_what_was_withheld_is_read_and_pairs_no_other_reply(tapped: Tapped) -> None:
+    tapped.tap.to_client(TEXT)
+    tapped.tap.to_monitor(b"info status\r\nstop\r\n")
+    withheld = b"= running\r\n+ OK info status completed\r\n"
+    tapped.tap.fault(Direction.TO_CLIENT, {"fault": "cut"}, False, withheld, 4)
+    tapped.tap.to_client(b"+ OK stop completed\r\n")
+    closed = tapped.close()
+    fault, success = tapped.records[3:5]
+    assert (fault.raw, fault.fields) == (withheld, {"fault": "cut", "reply_to": 2})
+    assert (success.kind, success.fields["reply_to"]) == (Kind.SUCCESS, 3)
+    assert closed.fields["bytes_to_client"] == len(TEXT) + 4 + len(b"+ OK stop completed\r\n")
+
+
+@pytest.mark.parametrize(("withheld", "dialect"), [(TEXT, "text"), (JSON, "json")])
+def test_a_greeting_that_was_withheld_tells_the_dialect(
+    tapped: Tapped, withheld: bytes, dialect: str
+) -> None:
+    tapped.tap.to_monitor(b"stop\r\n")
+    tapped.tap.fault(Direction.TO_CLIENT, {"fault": "drop"}, False, b" " + withheld)
+    assert [r.dialect for r in tapped.records] == [dialect, dialect]
+    assert tapped.records[-1].kind is Kind.FAULT
+
+
+def test_a_fault_before_the_dialect_is_known(tapped: Tapped) -> None:
+    tapped.tap.to_monitor(b"stop\r\n")
+    tapped.tap.fault(Direction.TO_CLIENT, {"fault": "stall"}, True)
+    assert [(r.kind, r.dialect, r.fields) for r in tapped.records] == [
+        (Kind.FAULT, None, {"fault": "stall"})
+    ]
+
+
+def test_a_secret_that_was_withheld_is_hidden(tapped: Tapped) -> None:
+    tapped.tap.to_client(JSON)
+    tapped.tap.to_monitor(
+        b'{"execute": "qom-get", "arguments": {"path": "/objects/s", "property": "password"}}'
+    )
+    tapped.tap.fault(Direction.TO_CLIENT, {"fault": "drop"}, False, b'{"return": "x"}\r\n')
+    hidden = redact(tapped.records[-1])
+    assert hidden.raw is None
+    assert hidden.fields == {"fault": "drop", "reply_to": 2, "redacted": True}
+    tapped.tap.fault(Direction.TO_CLIENT, {"fault": "drop"}, False, RESET)
+    assert redact(tapped.records[-1]).raw == RESET
+
+
 # Nothing is decoded.
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from txqmp.errors import FilterError
 from txqmp.journal.record import Kind, Record
 from txqmp.reports.conditions import KEYS
 from txqmp.reports.filter import parse
+from txqmp.reports.sorts import OPERATORS
 
 ASKED = json_command("qom-get", {"path": "/machine/disk[1]"}, id="libvirt-7")
 GIVEN = json_reply("x", "qom-get")  # after 1.2 ms
@@ -65,7 +68,7 @@ ALL = [ASKED, GIVEN, FAILED, SHUTDOWN, OUTPUT, OPENED, REMOTE]
         ("class:GenericError", [FAILED]),
         ("reason~\"'a b'\"", [FAILED]),
         ("reason~'''a b'''", [FAILED]),
-        ("reason:*found", [FAILED]),
+        ("reason:*FOUND", [FAILED]),
         ("text~locked", [FAILED]),
         ("text~running$", [OUTPUT]),
         (r"text~'\"path\": \"'", [ASKED]),
@@ -126,6 +129,10 @@ def test_values_of_other_types_match_nothing() -> None:
     odd = record(fields={"command": 7, "latency": "1", "link": True, "fault": None, "reason": []})
     for text in ("command:7", "latency>=0", "link:1", "fault:*", "reason~."):
         assert not parse(text)(odd)
+
+
+def test_a_star_is_for_several_lines() -> None:
+    assert parse("reason:a*b")(record(Kind.FAILURE, fields={"reason": "a\nb"}))
 
 
 def test_a_byte_that_is_no_utf8_can_be_found() -> None:
@@ -201,6 +208,31 @@ def test_much_may_be_joined_and_parenthesised() -> None:
 
 def test_a_filter_error_is_a_value_error() -> None:
     assert issubclass(FilterError, ValueError)
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+SHOWN = sorted(
+    text
+    for path in DOCS.rglob("*.rst")
+    for text in re.findall(r"--filter '([^']+)'", path.read_text(encoding="utf-8"))
+    if not text.startswith("comand:")
+)
+
+
+@pytest.mark.parametrize("text", SHOWN)
+def test_the_filters_of_the_documentation_are_filters(text: str) -> None:
+    parse(text)
+
+
+def test_the_documentation_has_the_tables_that_are_made_of_the_code() -> None:
+    text = (DOCS / "journal-tools" / "filter.rst").read_text(encoding="utf-8")
+    assert ".. filter-keys::" in text
+    assert ".. filter-operators::" in text
+
+
+def test_every_operator_goes_with_some_key() -> None:
+    assert {sign for key in KEYS.values() for sign in key.sort.operators} == set(OPERATORS)
+    assert all(name == key.name for name, key in KEYS.items())
 
 
 # A tree is ("not", tree), ("and" or "or", trees…) or (key, sign, value).

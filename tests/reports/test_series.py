@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import cast
 
 import pytest
 from hypothesis import given
@@ -150,6 +149,6 @@ def test_its_names_have_a_bound() -> None:
 
 def test_other_kinds_are_nothing_to_it() -> None:
     series = Series()
-    series.add(glimpse(cast(Kind, "fault"), fault="drop"))
+    series.add(glimpse(Kind.FAULT, fault="drop"))
     series.end()
     assert series.replies.count == series.events.count == 0

@@ -103,15 +103,14 @@ def test_who_closes_leaves_without_a_reply() -> None:
 
 
 def test_events_gaps_faults_and_torn_lines() -> None:
-    fault = cast(Kind, "fault")
     tally = counted(
         glimpse(Kind.EVENT, event="STOP"),
         glimpse(Kind.EVENT, event="STOP"),
         glimpse(Kind.EVENT, event=None),
         glimpse(Kind.GAP, lost=3, connection=0, monitor="", seq=0),
         glimpse(Kind.GAP),
-        glimpse(fault, fault="drop"),
-        glimpse(fault),
+        glimpse(Kind.FAULT, fault="drop"),
+        glimpse(Kind.FAULT),
         glimpse(Kind.UNDECODED),
     )
     assert tally.events == {"STOP": 2, UNKNOWN: 1}

@@ -40,6 +40,8 @@ def test_qmp_proxy_wants_no_options() -> None:
         "name": "machine",
         "max-connections": 1000,
         "dialect": None,
+        "fault-seed": None,
+        "faults": None,
         "on-upstream-loss": None,
         "no-decode": 0,
         "no-hmp": 0,
@@ -109,6 +111,36 @@ BAD = [
 def test_a_bad_value(argument: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         parsed(ProxyOptions(), argument)
+
+
+def test_faults_are_asked_for() -> None:
+    options = parsed(
+        ProxyOptions(), "--fault=drop:nth=1", r"--fault=fail:desc=a\:b", "--fault-seed=7"
+    )
+    plan = options["faults"]
+    assert [rule.fault for rule in plan.rules] == ["drop", "fail"]
+    assert plan.rules[1].description == "a:b"
+    assert plan.seed == 7
+    assert parsed(ProxyOptions(), "--fault=drop")["faults"].seed == 0
+    assert parsed(ProxyOptions())["faults"] is None
+
+
+@pytest.mark.parametrize(
+    ("argv", "problem"),
+    [
+        (
+            ["--fault=fail:nth=x"],
+            "--fault fail:nth=x: nth is a whole number from 1 on, not 'x'",
+        ),
+        (["--fault-seed=7"], "--fault-seed goes with --fault"),
+        (["--fault=drop", "--fault-seed=-1"], "-1 is less than 0"),
+        (["--fault=drop", "--no-decode"], "--fault does not go with --no-decode"),
+        (["--fault=drop", "--dialect=text"], "--fault does not go with --dialect"),
+    ],
+)
+def test_faults_that_cannot_be(argv: list[str], problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        parsed(ProxyOptions(), *argv)
 
 
 def test_what_a_gateway_says_is_decoded() -> None:

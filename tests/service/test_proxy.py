@@ -17,7 +17,9 @@ from twisted.internet.protocol import Factory
 from twisted.logger import LogLevel, capturedLogs
 
 from tests.wires import Sockets, pending
-from txqmp.errors import CommandRejected, JournalError
+from txqmp.errors import CommandFailed, CommandRejected, JournalError
+from txqmp.faults.rules import parse_rule
+from txqmp.faults.side import FaultPlan
 from txqmp.journal.reader import read
 from txqmp.journal.record import Kind, Record
 from txqmp.journal.writer import Journal
@@ -244,6 +246,22 @@ async def test_what_is_not_to_be_decoded_is_recorded_as_it_comes(
     raw = b"".join(record.raw or b"" for record in said)
     assert b"info status\r\n" in raw
     assert raw.endswith(b"+ OK info status completed\r\n")
+
+
+async def test_faults_are_injected_and_journalled(short_path: Path, running_reactor: Any) -> None:
+    plan = FaultPlan([parse_rule("fail:command=info status:desc=no")])
+    application = Application(running_reactor, short_path, faults=plan, quiet=True)
+    application.startService()
+    client = await application.client()
+    with pytest.raises(CommandFailed, match="no"):
+        await client.execute_line("info status")
+    assert (await client.execute_line("info version")).lines == ("0.10.50",)
+    await client.close()
+    await application.stopService()
+    assert application.kinds() == [
+        "opened", "greeting", "command", "fault", "failure", "command", "output", "success",
+        "closed",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("argv", "decode"), [([], True), (["--no-decode"], False)])

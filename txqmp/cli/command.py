@@ -14,10 +14,23 @@ class CommandOptions(Options):
     """A command line: its synopsis is whole, and the version is ours."""
 
     synopsis: str
+    longdesc: str
 
     def getSynopsis(self) -> str:
         """The usage, without that of the command above it, which ``usage`` would put first."""
         return f"Usage: {self.synopsis}"
+
+    def getUsage(self, width: int | None = None) -> str:
+        """Show the options; an example in the description stands in a line of its own, the last."""
+        if hasattr(self, "subOptions"):
+            return super().getUsage(width)
+        whole = self.longdesc
+        self.longdesc, example, line = whole.partition("\n\nExample: ")
+        try:
+            usage = super().getUsage(width)
+        finally:
+            self.longdesc = whole
+        return f"{usage}\nExample: {line}\n" if example else usage
 
     def opt_version(self) -> None:
         """Show the version and end."""

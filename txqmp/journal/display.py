@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from time import gmtime
 from typing import Any
 
+from txqmp.journal.clocks import Clock, utc
 from txqmp.journal.reader import Torn
 from txqmp.journal.record import Direction, Kind, Record
 
@@ -25,6 +25,7 @@ _COLOURS = {
     Kind.CLOSED: "\x1b[2m",
     Kind.RESYNC: "\x1b[2m",
     Kind.GAP: "\x1b[1;41m",
+    Kind.FAULT: "\x1b[33m",
 }
 _UNSAFE = re.compile(r"[^ -~]")
 _encoder = json.JSONEncoder(separators=(",", ":"), default=str)
@@ -36,23 +37,49 @@ class RecordPrinter:
 
     :param color: with ANSI colours.
     :param full: do not cut what is long.
+    :param clock: shows their times.
     """
 
-    def __init__(self, color: bool, full: bool = False) -> None:
+    def __init__(self, color: bool, full: bool = False, clock: Clock = utc) -> None:
         self._color = color
         self._full = full
+        self._clock = clock
 
-    def line(self, record: Record) -> str:
-        """Show a record: time (UTC), monitor and connection, direction, content."""
-        arrow = _ARROWS[record.direction]
-        head = f"{_clock(record.time)} {_safe(record.monitor)}#{record.connection} {arrow} "
+    def line(self, record: Record, source: str = "") -> str:
+        """
+        Show a record: time, monitor and connection, direction, content.
+
+        :param source: the journal that it is from, where there are several.
+        """
+        return f"{self.head(record, source)} {self.body(record)}"
+
+    def head(self, record: Record, source: str = "") -> str:
+        """Show when and where it was."""
+        where = f"{source}: {record.monitor}" if source else record.monitor
+        return f"{self._clock(record.time)} {_safe(where)}#{record.connection}"
+
+    def body(self, record: Record) -> str:
+        """Show which way it went, and what it says."""
         content, note = _content(record)
-        return head + self._painted(self._cut(content) + _safe(note), _COLOURS.get(record.kind))
+        said = self._painted(self._cut(content) + _safe(note), _COLOURS.get(record.kind))
+        return f"{_ARROWS[record.direction]} {said}"
+
+    def summary(self, command: Record, text: str) -> str:
+        """Show which way a command went, and in place of its arguments what there is to say."""
+        name = _safe(str(command.fields.get("command", "")))
+        said = self._painted(f"{name} {text}", _COLOURS[Kind.COMMAND])
+        return f"{_ARROWS[command.direction]} {said}"
+
+    def remark(self, text: str) -> str:
+        """Show something that is in no record."""
+        return f"{_ARROWS[None]} {self._painted(text, _COLOURS[Kind.UNDECODED])}"
 
     def torn(self, torn: Torn) -> str:
         """Show a line that is no record."""
         content = self._cut(torn.raw.decode("latin-1"))
-        text = f"line {torn.line_number} IS NO RECORD: {_safe(torn.problem)}: {content}"
+        place = "standard input" if torn.path == "-" else torn.path
+        where = _safe(f"{place} line {torn.line_number}".lstrip())
+        text = f"{where} IS NO RECORD: {_safe(torn.problem)}: {content}"
         return self._painted(text, _COLOURS[Kind.GAP])
 
     def _cut(self, content: str) -> str:
@@ -73,7 +100,7 @@ def _content(record: Record) -> tuple[str, str]:
     if record.kind is Kind.UNDECODED:
         raw = (record.raw or b"").decode("latin-1").rstrip("\r\n")
         return f"UNDECODED ({record.fields.get('problem')}): {raw}", note
-    if record.dialect == "text" and record.raw is not None:
+    if record.dialect == "text" and record.raw is not None and record.kind is not Kind.FAULT:
         return record.raw.decode("latin-1").rstrip("\r\n"), note
     return _described(record.kind, record.fields, record.peer), note
 
@@ -104,6 +131,9 @@ def _described(kind: Kind, fields: dict[str, Any], peer: dict[str, Any] | None) 
             back = f"{get('bytes_to_client')} to the client"
             ending = f" [{get('ending')}]" if get("ending") else ""
             return f"closed by {get('ended_by')}{ending}: {get('reason')} ({sent}, {back})"
+        case Kind.FAULT:
+            name = get("command") or get("event")
+            return _joined("FAULT", get("fault"), get("hit"), name, f"by {get('rule')}")
         case Kind.RESYNC:
             return f"IS {_json(fields)}"
         case Kind.GAP:
@@ -129,19 +159,19 @@ def _id(fields: dict[str, Any]) -> str:
 
 
 def _json(value: Any) -> str:
-    return _encoder.encode(value)
+    try:
+        return _encoder.encode(value)
+    except RecursionError:
+        return "(nested too deeply to be shown)"
 
 
 def _latency(seconds: object) -> str:
-    if not isinstance(seconds, (int, float)):
-        return ""
-    return f"  {seconds * 1000:.1f} ms" if seconds < 1 else f"  {seconds:.2f} s"
+    return f"  {duration(seconds)}" if isinstance(seconds, (int, float)) else ""
 
 
-def _clock(time: float) -> str:
-    milliseconds = int(time * 1000 + 1e-6)
-    at = gmtime(milliseconds // 1000)
-    return f"{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d}.{milliseconds % 1000:03d}"
+def duration(seconds: float) -> str:
+    """Show how long something took."""
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
 def _safe(text: str) -> str:

@@ -73,10 +73,12 @@ class Follower:
     Reads a journal as it grows, through rotation and truncation.
 
     :param path: of the journal; it need not exist yet.
+    :param rotated: begin with the oldest of the files that rotation left of it.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, rotated: bool = False) -> None:
         self._path = Path(path).absolute()
+        self._rotated_too = rotated
         self._descriptor: int | None = None
         self._take(None)
 
@@ -110,7 +112,7 @@ class Follower:
 
     def _poll(self) -> list[Record | Torn]:
         if self._descriptor is None:
-            self._take(_open(self._path))
+            self._take(self._open_first())
         entries: list[Record | Torn] = []
         while self._descriptor is not None:
             # In this order: what is read after the file was moved away is all there will be.
@@ -158,6 +160,12 @@ class Follower:
             # The writer took back what it could not write whole; the rest stands.
             self._number = os.pread(descriptor, size, 0).count(b"\n")
             self._position = size
+
+    def _open_first(self) -> int | None:
+        rank = 0
+        while self._rotated_too and self._rotated(rank + 1).exists():
+            rank += 1
+        return _open(self._rotated(rank) if rank else self._path)
 
     def _open_successor(self, descriptor: int) -> int | None:
         """Open the file that was begun after this one: rotation may have gone on since."""

@@ -15,7 +15,7 @@ from functools import lru_cache
 from time import gmtime
 from typing import Any, Literal
 
-from txqmp.codec import dumps
+from txqmp.codec import dumps, loads_or
 from txqmp.errors import JournalError
 
 SCHEMA = 1
@@ -38,6 +38,7 @@ class Kind(StrEnum):
     CLOSED = "closed"
     GAP = "gap"
     RESYNC = "resync"
+    FAULT = "fault"
 
 
 class Direction(StrEnum):
@@ -279,12 +280,30 @@ def decode(line: bytes) -> Record:
 
     :raises JournalError: if it is not a record, or one of a newer format.
     """
+    return from_object(parse(line))
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """
+    Read the JSON object of a line, which may be a record or not.
+
+    :raises JournalError: if it is none.
+    """
     try:
-        value = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+        value = loads_or(line, _loads)
     except (ValueError, RecursionError) as error:
         raise JournalError(f"not a line of JSON: {_reason(error)}") from error
     if not isinstance(value, dict):
         raise JournalError("not a JSON object")
+    return value
+
+
+def from_object(value: dict[str, Any]) -> Record:
+    """
+    Make a record of its JSON object, which is used up.
+
+    :raises JournalError: if it is not a record, or one of a newer format.
+    """
     version = value.pop("v", None)
     if type(version) is not int or version < 1:
         raise JournalError("no journal record: it has no version")
@@ -364,6 +383,13 @@ def _optional(value: dict[str, Any], key: str, kind: type | tuple[type, ...]) ->
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _loads(line: bytes) -> Any:
+    return _decoder.decode(line.decode("utf-8"))
 
 
 def _reason(error: Exception) -> str:

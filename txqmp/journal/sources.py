@@ -93,6 +93,7 @@ class Sources:
     ) -> None:
         if STANDARD_INPUT in paths and len(paths) > 1:
             raise JournalError("standard input (-) is read alone, without other files")
+        self._paths = list(paths)
         self._standard_input = standard_input
         self._passed = passed
         self.groups: list[list[str]] = [
@@ -115,13 +116,19 @@ class Sources:
 
         :raises JournalError: a file cannot be read.
         """
-        if len(self.groups) == 1:
-            for block in self._blocks(self.groups[0]):
-                yield from block.entries()
-            return
-        streams = [_timed(self._blocks(group), rank) for rank, group in enumerate(self.groups)]
-        for _, _, entry in heapq.merge(*streams, key=lambda item: item[:2]):
-            yield entry
+        return (entry for _, entry in self.told())
+
+    def told(self) -> Iterator[tuple[str, Record | Torn]]:
+        """
+        Read all, merged by time, and tell of each which path it is from, as that was given.
+
+        :raises JournalError: a file cannot be read.
+        """
+        streams = [
+            (path, _entries(self._blocks(group)))
+            for path, group in zip(self._paths, self.groups, strict=True)
+        ]
+        return merged(streams)
 
     def blocks(self) -> Iterator[Block]:
         """
@@ -173,11 +180,34 @@ def _cut(path: str, file: BinaryIO, passed: Callable[[int], None] | None) -> Ite
         yield Block(path, number, b"".join(parts))
 
 
-def _timed(blocks: Iterator[Block], rank: int) -> Iterator[tuple[float, int, Record | Torn]]:
+def _entries(blocks: Iterator[Block]) -> Iterator[Record | Torn]:
+    for block in blocks:
+        yield from block.entries()
+
+
+def merged(
+    streams: Sequence[tuple[str, Iterator[Record | Torn]]],
+) -> Iterator[tuple[str, Record | Torn]]:
+    """
+    Merge what comes from several places by time. What is out of order in one of them stays so.
+
+    :param streams: the names of the places, and what comes from each.
+    """
+    if len(streams) == 1:
+        name, entries = streams[0]
+        return ((name, entry) for entry in entries)
+    timed = [_timed(entries, rank) for rank, (_, entries) in enumerate(streams)]
+    return (
+        (streams[rank][0], entry)
+        for _, rank, entry in heapq.merge(*timed, key=lambda item: item[:2])
+    )
+
+
+def _timed(
+    entries: Iterator[Record | Torn], rank: int
+) -> Iterator[tuple[float, int, Record | Torn]]:
     """Give each entry its time, for merging; a torn line keeps its place in its file."""
     time = 0.0
-    for block in blocks:
-        for entry in block.entries():
-            # What comes late is not held against those after it.
-            time = time if isinstance(entry, Torn) else max(time, entry.time)
-            yield time, rank, entry
+    for entry in entries:
+        time = time if isinstance(entry, Torn) else entry.time
+        yield time, rank, entry

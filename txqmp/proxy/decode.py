@@ -26,7 +26,16 @@ from txqmp.monitor.framing import LineSplitter, Overlong
 from txqmp.proxy.unanswered import Slot, Unanswered
 from txqmp.text import grammar as text_grammar
 
-__all__ = ["JSONDecoder", "Message", "Slot", "TextDecoder", "UnknownDecoder"]
+__all__ = [
+    "UNHEARD",
+    "Decoder",
+    "JSONDecoder",
+    "Message",
+    "Slot",
+    "TextDecoder",
+    "UnknownDecoder",
+    "decoder_for",
+]
 
 _log = Logger()
 
@@ -35,6 +44,9 @@ MAX_MESSAGE = 4 * 1024 * 1024
 Bytes in a message; the pieces of a longer one are journalled undecoded. Nothing else is done
 while a message is read, which takes up to a quarter of a second for each MiB.
 """
+
+UNHEARD = 64 * 1024
+"""Bytes kept while the monitor has not said which dialect is spoken."""
 
 # Monitors say little else than that a command was completed, and of few commands.
 _parse_completion = lru_cache(maxsize=256)(text_grammar.parse_server_line)
@@ -103,6 +115,14 @@ class _Decoder:
                 messages.append((self._undecoded(way, "the decoder failed", raw), None))
         return messages
 
+    def withdraw(self, slot: Slot) -> None:
+        """
+        Expect no answer to a command: the monitor will not be asked.
+
+        :param slot: the command's own.
+        """
+        self._unanswered.withdraw(slot)
+
     def _undecoded(
         self, way: Direction, problem: str, raw: bytes, slot: Slot | None = None
     ) -> Message:
@@ -121,13 +141,17 @@ class _Decoder:
 
 
 class TextDecoder(_Decoder):
-    """Reads QMP 0.1: lines, answered in the order of the commands (rule 3)."""
+    """
+    Reads QMP 0.1: lines, answered in the order of the commands (rule 3).
+
+    :param greeted: the monitor's greeting was read elsewhere.
+    """
 
     dialect: Dialect = "text"
 
-    def __init__(self) -> None:
+    def __init__(self, greeted: bool = False) -> None:
         super().__init__(LineSplitter)
-        self._greeted = False
+        self._greeted = greeted
 
     def feed(self, way: Direction, data: bytes) -> list[tuple[Message, Slot | None]]:
         """
@@ -290,7 +314,7 @@ class JSONDecoder(_Decoder):
         if command.oob:
             fields["oob"] = True
         sensitive = reveals_secret(command.name, command.arguments)
-        slot = self._unanswered.add(Slot(command.name, command.id, sensitive))
+        slot = self._unanswered.add(Slot(command.name, command.id, sensitive, command.oob))
         return Message(Kind.COMMAND, fields, raw, slot)
 
     def _reply(self, piece: Value | Junk, raw: bytes) -> tuple[Message, Slot | None]:
@@ -354,3 +378,17 @@ class UnknownDecoder:
         :returns: nothing: no byte was kept.
         """
         return iter(())
+
+
+Decoder = TextDecoder | JSONDecoder | UnknownDecoder
+_DECODERS: dict[bytes, Callable[[], Decoder]] = {b"+": TextDecoder, b"{": JSONDecoder}
+
+
+def decoder_for(first: bytes) -> Decoder:
+    """
+    Make a decoder.
+
+    :param first: the first byte that the monitor said, white space aside: it tells the dialect
+        (rule 24).
+    """
+    return _DECODERS.get(first, UnknownDecoder)()

@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
 from txqmp.errors import GreetingTimeout
+from txqmp.journal.record import Direction
 from txqmp.monitor.closing import CLOSE_TIMEOUT, GracefulClose, abort
 from txqmp.monitor.observer import OneShotObserver
 from txqmp.monitor.writing import is_plain, write_at_once
@@ -61,6 +62,24 @@ class ITap(Interface):
 
     def to_client(data: bytes, descriptors: int = 0) -> None:
         """The monitor said this, and it was passed on."""
+
+    def fault(
+        way: Direction,
+        fields: dict[str, Any],
+        of_last: bool = False,
+        withheld: bytes = b"",
+        delivered: int = 0,
+    ) -> None:
+        """
+        Something was done to the conversation on purpose.
+
+        :param way: which way what it was done to was going.
+        :param fields: what was done, and to what.
+        :param of_last: it was done to the message that was heard last; a command did not reach
+            the monitor.
+        :param withheld: what the monitor said and the client did not get, or not all of it.
+        :param delivered: how many bytes of that it got, or of what the monitor did not say.
+        """
 
     def closed(reason: str, ended_by: str, ending: str = "") -> None:
         """
@@ -166,6 +185,9 @@ class Side(Protocol):
             self._sender.close()
         self._conversation.ended(self, reason.getErrorMessage())
         self._conversation.lost(self)
+        self._leave()
+
+    def _leave(self) -> None:
         if self.other is not None:
             self.other.close()
 
@@ -195,7 +217,7 @@ class Conversation:
         self._deaf = False
         self._connecting: Deferred[Any] | None = None
         self._greeting_timer: IDelayedCall | None = None
-        self._first = Side(factory.first, self)
+        self._first = factory.make_side(factory.first, self)
         self._second: Side | None = None
         self._ending: tuple[str, str] | None = None
 
@@ -234,7 +256,9 @@ class Conversation:
         connecting.addErrback(self._broken)
 
     def _other_side(self) -> Side:
-        return Side("client" if self._first.name == "monitor" else "monitor", self)
+        return self._factory.make_side(
+            "client" if self._first.name == "monitor" else "monitor", self
+        )
 
     def _joined(self, second: Side) -> None:
         self._connecting = None
@@ -277,8 +301,19 @@ class Conversation:
         if side.name == "client":
             self._tell("to_monitor", *said)
         else:
-            self._wait_no_more()
+            self.wait_no_more()
             self._tell("to_client", *said)
+
+    def fault(
+        self,
+        way: Direction,
+        fields: dict[str, Any],
+        of_last: bool = False,
+        withheld: bytes = b"",
+        delivered: int = 0,
+    ) -> None:
+        """Something was done to it on purpose: see :meth:`ITap.fault`."""
+        self._tell("fault", way, fields, of_last, withheld, delivered)
 
     def _open(self) -> None:
         if self._tap is None:
@@ -303,7 +338,8 @@ class Conversation:
                 return side.wire
         return None
 
-    def _wait_no_more(self) -> None:
+    def wait_no_more(self) -> None:
+        """The monitor has said something, or will not any more."""
         if self._greeting_timer is not None:
             self._greeting_timer.cancel()
             self._greeting_timer = None
@@ -321,7 +357,7 @@ class Conversation:
         if self._connecting is not None:
             self._connecting.cancel()
         if all(side.lost for side in self._sides):
-            self._wait_no_more()
+            self.wait_no_more()
             reason, by = self._ending or ("", "proxy")
             self._open()
             self._tell("closed", reason, by)
@@ -347,7 +383,7 @@ class Conversation:
     def close(self, reason: str) -> None:
         """End both connections, once what is on its way has arrived or time is up."""
         self._end("proxy", reason)
-        self._wait_no_more()
+        self.wait_no_more()
         for side in self._sides:
             side.close()
 
@@ -365,6 +401,9 @@ Makes an :class:`ITap` for the client's transport, which is None if none could b
 conversation's number.
 """
 
+SideMaker = Callable[[Name, Conversation], Side]
+"""Makes an end of a conversation."""
+
 
 class RelayFactory(Factory):
     """
@@ -380,6 +419,8 @@ class RelayFactory(Factory):
     :param first: who comes to us: a connection to the other one is made then.
     :param close_timeout: seconds in which one side reads what the other said before it left;
         None to wait for as long as it is there.
+    :param make_side: makes the ends of a conversation, where they are to do something else than
+        to pass on what comes.
     """
 
     noisy = False
@@ -396,6 +437,7 @@ class RelayFactory(Factory):
         numbers: Iterator[int] | None = None,
         first: Name = "client",
         close_timeout: float | None = CLOSE_TIMEOUT,
+        make_side: SideMaker = Side,
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
@@ -406,6 +448,7 @@ class RelayFactory(Factory):
         self.quiet = quiet
         self.first: Name = first
         self.close_timeout = close_timeout
+        self.make_side = make_side
         self.conversations: set[Conversation] = set()
         self.monitor_is_gone = False
         self._tap_for = tap_for

@@ -10,11 +10,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
 from txqmp.journal.record import Direction, Entry, Kind, Record, Run, iso_time
-from txqmp.proxy.decode import JSONDecoder, Message, Slot, TextDecoder, UnknownDecoder
+from txqmp.proxy.decode import UNHEARD, Decoder, Message, Slot, UnknownDecoder, decoder_for
 from txqmp.proxy.relay import ITap
-
-_UNHEARD = 64 * 1024
-"""Bytes kept while the monitor has not said which dialect is spoken."""
 
 HOLD = 0.002
 """Seconds to wait for more before decoding: a good choice for a reactor that is not a test's."""
@@ -23,9 +20,6 @@ _ENOUGH = 64 * 1024
 """Bytes that are decoded without waiting for more."""
 
 _NOT_DECODED = "not decoded: recorded as it came"
-
-_Decoder = TextDecoder | JSONDecoder | UnknownDecoder
-_DECODERS: dict[bytes, Callable[[], _Decoder]] = {b"+": TextDecoder, b"{": JSONDecoder}
 
 
 @implementer(ITap)
@@ -84,7 +78,7 @@ class Tap:
         self._waiting = 0
         self._turn: IDelayedCall | None = None
         self._first = b""
-        self._decoder: _Decoder | None = None if decode else UnknownDecoder(_NOT_DECODED)
+        self._decoder: Decoder | None = None if decode else UnknownDecoder(_NOT_DECODED)
         self._bytes = dict.fromkeys(Direction, 0)
 
     def opened(self) -> None:
@@ -108,6 +102,54 @@ class Tap:
         records: list[Entry] = []
         self._decode_heard(records)
         records.append(self._make(Kind.RESYNC, state, time(), monotonic()))
+        self._record(records)
+
+    def fault(
+        self,
+        way: Direction,
+        fields: dict[str, Any],
+        of_last: bool = False,
+        withheld: bytes = b"",
+        delivered: int = 0,
+    ) -> None:
+        """
+        Something was done to the conversation on purpose.
+
+        :param way: which way what it was done to was going.
+        :param fields: what was done, and to what.
+        :param of_last: it was done to the message that was heard last; a command did not reach
+            the monitor.
+        :param withheld: what the monitor said and the client did not get, or not all of it.
+        :param delivered: how many bytes of that it got, or of what the monitor did not say.
+        """
+        records: list[Entry] = []
+        self._decode_heard(records)
+        fields = dict(fields)
+        if of_last and records:
+            hit = records[-1].joint if isinstance(records[-1], Run) else records[-1]
+            if hit.kind is Kind.COMMAND:
+                fields["reply_to"] = hit.seq
+                self._bytes[way] -= len(hit.raw or b"")
+            elif "reply_to" in hit.fields:
+                fields["reply_to"] = hit.fields["reply_to"]
+        stamp, mono = time(), monotonic()
+        self._bytes[way] += delivered
+        sensitive = False
+        if withheld:
+            self._first = self._first or withheld.lstrip(b" \t\r\n")[:1]
+            # What was kept until the dialect is known comes before it.
+            self._decode_heard(records)
+            decoder = self._decoder or UnknownDecoder()
+            for message, answers in decoder.feed(way, withheld):
+                sensitive = sensitive or message.sensitive
+                if answers is not None:
+                    fields["reply_to"] = answers.seq
+        fault = self._make(Kind.FAULT, fields, stamp, mono)
+        fault.direction = way
+        fault.dialect = None if self._decoder is None else self._decoder.dialect
+        fault.raw = withheld or None
+        fault.sensitive = sensitive
+        records.append(fault)
         self._record(records)
 
     def to_monitor(self, data: bytes, descriptors: int = 0) -> None:
@@ -166,9 +208,8 @@ class Tap:
             self._record(records)
 
     def _decode_heard(self, records: list[Entry], over: bool = False) -> None:
-        # The monitor's first byte tells the dialect, white space aside (rule 24).
-        if self._decoder is None and (self._first or over or sum(self._bytes.values()) > _UNHEARD):
-            self._decoder = _DECODERS.get(self._first, UnknownDecoder)()
+        if self._decoder is None and (self._first or over or sum(self._bytes.values()) > UNHEARD):
+            self._decoder = decoder_for(self._first)
         decoder = self._decoder
         if decoder is None:
             return
@@ -185,7 +226,7 @@ class Tap:
     def _write(
         self,
         records: list[Entry],
-        decoder: _Decoder,
+        decoder: Decoder,
         way: Direction,
         messages: Iterable[tuple[Message, Slot | None]],
         stamp: float,

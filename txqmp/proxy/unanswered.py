@@ -16,15 +16,19 @@ class Slot:
 
     :ivar seq: the number of its record, set when it gets one.
     :ivar mono: when it was sent, in seconds of the monotonic clock; set with ``seq``.
+    :ivar oob: it was sent out of band, and is answered in no order.
     :ivar link: the number that it shares with what it led to, or was led to by; set with ``seq``.
     """
 
-    __slots__ = ("command", "id", "link", "mono", "sensitive", "seq")
+    __slots__ = ("command", "id", "link", "mono", "oob", "sensitive", "seq")
 
-    def __init__(self, command: str, id: object = ABSENT, sensitive: bool = False) -> None:
+    def __init__(
+        self, command: str, id: object = ABSENT, sensitive: bool = False, oob: bool = False
+    ) -> None:
         self.command = command
         self.id = id
         self.sensitive = sensitive
+        self.oob = oob
         self.seq = 0
         self.mono = 0.0
         self.link: int | None = None
@@ -73,6 +77,13 @@ class Unanswered:
             if _same_id(slot.id, key) and (failed or slot.command):
                 return self._take_at(index)
         return None
+
+    def withdraw(self, slot: Slot) -> None:
+        """A command will get no answer."""
+        for index, waiting in enumerate(self._slots):
+            if waiting is slot:
+                self._take_at(index)
+                return
 
     def _take_at(self, index: int) -> Slot:
         slot = self._slots[index]

@@ -9,6 +9,9 @@ from txqmp.journal.record import Kind, Record
 
 REPLIES = frozenset([Kind.SUCCESS, Kind.FAILURE, Kind.REJECTION])
 
+_MOST = 10_000
+"""Commands of a connection that may wait, and events that may wait with one of them."""
+
 Place = tuple[str, str, int]
 """The run, the monitor and the number of a connection."""
 
@@ -51,7 +54,10 @@ class Span:
     def latency(self) -> float | None:
         """Seconds from the command to its reply, as far as they are known."""
         found = self.reply.fields.get("latency") if self.reply is not None else None
-        return float(found) if isinstance(found, (int, float)) else None
+        try:
+            return float(found) if isinstance(found, (int, float)) else None
+        except OverflowError:
+            return None
 
     def records(self) -> list[Record]:
         """All of it, in the order of the journal; never empty."""
@@ -64,6 +70,10 @@ class Spans:
     Finds the commands of a journal with their replies, as the records come.
 
     A span is given when it is whole: with its reply, when its connection closes, or at the end.
+    A monitor answers in order, but for what is sent out of band: when it answers a later command
+    first, the reply to the earlier one is missing in the journal, and its span is given as it is.
+    So is one with which a great many events wait, or behind which a great many commands.
+
     Any other record, an event among them where no command waits, is given as it comes.
     """
 
@@ -75,24 +85,31 @@ class Spans:
         where = place(record)
         match record.kind:
             case Kind.COMMAND:
-                self._waiting.setdefault(where, {})[record.seq] = Span(record)
+                waiting = self._waiting.setdefault(where, {})
+                if len(waiting) >= _MOST:
+                    yield waiting.pop(next(iter(waiting)))
+                waiting[record.seq] = Span(record)
             case Kind.OUTPUT:
-                span = self._waiting.get(where, {}).get(record.fields.get("reply_to", 0))
+                span = self._waiting.get(where, {}).get(_answered(record))
                 if span is None:
                     yield record
                 else:
                     span.outputs.append(record)
             case Kind.SUCCESS | Kind.FAILURE | Kind.REJECTION:
                 waiting = self._waiting.get(where, {})
-                span = waiting.pop(record.fields.get("reply_to", 0), None) or Span(None)
+                span = waiting.pop(_answered(record), None) or Span(None)
                 span.reply = record
+                yield from _overtaken(waiting, span)
                 yield span
             case Kind.EVENT:
                 waiting = self._waiting.get(where, {})
-                if waiting:
-                    next(iter(waiting.values())).events.append(record)
-                else:
+                oldest = next(iter(waiting), None)
+                if oldest is None:
                     yield record
+                else:
+                    waiting[oldest].events.append(record)
+                    if len(waiting[oldest].events) >= _MOST:
+                        yield waiting.pop(oldest)
             case Kind.OPENED | Kind.CLOSED:
                 # A number is a connection's for as long as it lives.
                 yield from self._waiting.pop(where, {}).values()
@@ -105,3 +122,24 @@ class Spans:
         waiting, self._waiting = self._waiting, {}
         for spans in waiting.values():
             yield from spans.values()
+
+
+def _answered(record: Record) -> int:
+    number = record.fields.get("reply_to")
+    return number if isinstance(number, int) else 0
+
+
+def _overtaken(waiting: dict[int, Span], span: Span) -> Iterator[Span]:
+    """Take those out that should have been answered before."""
+    if span.command is None or _is_out_of_band(span):
+        return
+    late = [
+        seq
+        for seq, other in waiting.items()
+        if seq < span.command.seq and not _is_out_of_band(other)
+    ]
+    yield from (waiting.pop(seq) for seq in late)
+
+
+def _is_out_of_band(span: Span) -> bool:
+    return span.command is not None and span.command.fields.get("oob") is True

@@ -133,7 +133,7 @@ class Tally:
         self._by_kind: dict[str, Callable[[Glance], None]] = {
             Kind.EVENT: self._event,
             Kind.GAP: self._gap,
-            "fault": self._fault,
+            Kind.FAULT: self._fault,
         }
 
     def tear(self, torn: Torn) -> None:

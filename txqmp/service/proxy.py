@@ -8,13 +8,15 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
+from txqmp.faults.side import FaultPlan
 from txqmp.journal.writer import Journal
 from txqmp.proxy.meeting import MeetingPoint
 from txqmp.proxy.peer import describe_peer
-from txqmp.proxy.relay import RelayFactory
+from txqmp.proxy.relay import RelayFactory, Side
 from txqmp.proxy.tap import HOLD, Tap
 from txqmp.service.daemon import Daemon
 from txqmp.service.dial import dialer
+from txqmp.service.faultoptions import FaultOptions
 from txqmp.service.gateway import GatewayService
 from txqmp.service.options import (
     JournalOptions,
@@ -49,6 +51,7 @@ class ProxyService(JournalledPort):
     :param max_connections: clients at a time.
     :param quiet: log no line for each connection.
     :param decode: False to journal what is said as it comes, undecoded.
+    :param faults: what is done to the conversations on purpose; None for nothing.
     :raises ValueError: a string is not that of an endpoint, or it is not one way on each side.
     :raises CannotListenError: from starting, if the port cannot be had.
     :raises JournalError: from starting, if the journal cannot be written.
@@ -70,6 +73,7 @@ class ProxyService(JournalledPort):
         max_connections: int = 1000,
         quiet: bool = False,
         decode: bool = True,
+        faults: FaultPlan | None = None,
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
@@ -88,6 +92,7 @@ class ProxyService(JournalledPort):
             max_connections=max_connections,
             quiet=quiet,
             first="client" if client is None else "monitor",
+            make_side=Side if faults is None else faults.make_side,
         )
         ports: list[tuple[str, Any]] = []
         if listen is not None:
@@ -116,7 +121,7 @@ class ProxyService(JournalledPort):
         await self._relay.close_all("the proxy is stopped")
 
 
-class ProxyOptions(JournalOptions):
+class ProxyOptions(FaultOptions, JournalOptions):
     """The command line of ``twistd qmp-proxy``."""
 
     synopsis = "[options]"
@@ -177,6 +182,7 @@ class ProxyOptions(JournalOptions):
 
         :raises UsageError: an endpoint is none, or options do not go together.
         """
+        self["faults"] = self.fault_plan()
         self._check_together()
         self["client"] = self["endpoint"] = None
         if self["connect-client"] is not None:
@@ -209,6 +215,9 @@ class ProxyOptions(JournalOptions):
         for option in ("on-upstream-loss", "no-hmp", "event-data"):
             if self[option] and self["dialect"] is None:
                 raise UsageError(f"--{option} goes with --dialect text")
+        for option in ("dialect", "no-decode"):
+            if self["faults"] is not None and self[option]:
+                raise UsageError(f"--fault does not go with --{option}")
         if self["no-decode"] and self["dialect"] is not None:
             raise UsageError("--no-decode: what a gateway says has to be decoded to be linked")
 
@@ -241,6 +250,7 @@ def makeService(options: ProxyOptions) -> Daemon:
             client=options["client"],
             downstream=options["connect-client"] or "",
             decode=not options["no-decode"],
+            faults=options["faults"],
         )
     service.setServiceParent(daemon)
     if options["connect"] == "machine:":

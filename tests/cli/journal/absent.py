@@ -1,24 +1,40 @@
-"""A package that is not installed, though it is."""
+"""The program where a package is not installed, though it is."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+_CODE = """
 import sys
 
-import pytest
-
-
-class _Finder:
-    def __init__(self, absent: str) -> None:
-        self._absent = absent
-
-    def find_spec(self, name: str, *_: object) -> None:
-        if name == self._absent:
+class Finder:
+    def find_spec(self, name, *_):
+        if name == sys.argv[1]:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
+sys.meta_path.insert(0, Finder())
+from txqmp.cli.main import main
+main(sys.argv[2:])
+"""
 
-def hide(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
-    """Have nobody find a package, nor what has imported it already."""
-    users = ("txqmp.reports.", "txqmp.cli.", "txqmp.journal.glance", f"{package}.")
-    for name in [name for name in sys.modules if f"{name}.".startswith(users)]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(sys, "meta_path", [_Finder(package), *sys.meta_path])
+
+def without(package: str, *argv: str) -> str:
+    """
+    Run ``txqmp`` without a package.
+
+    :returns: what it says on standard error; it must fail.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", _CODE, package, *argv],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    return done.stderr

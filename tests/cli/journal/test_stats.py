@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.cli.journal import counted
-from tests.cli.journal.absent import hide
+from tests.cli.journal.absent import without
 from tests.cli.terminal import terminal
 from txqmp.cli.main import main
 
@@ -282,10 +282,7 @@ def test_a_mistake_is_one_line(
 
 @pytest.mark.usefixtures("journal")
 @pytest.mark.parametrize("missing", ["msgspec", "hdrh", "rich"])
-def test_without_its_libraries_it_says_what_to_install(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, missing: str
-) -> None:
-    hide(monkeypatch, missing)
-    assert refused(capsys, "session.jsonl") == (
-        f"txqmp: journal stats needs {missing}: pip install 'txqmp[journal]'"
+def test_without_its_libraries_it_says_what_to_install(missing: str) -> None:
+    assert without(missing, "journal", "stats", "session.jsonl") == (
+        f"txqmp: journal stats needs {missing}: pip install 'txqmp[journal]'\n"
     )

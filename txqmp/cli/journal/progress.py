@@ -10,6 +10,8 @@ from typing import Any
 
 _PATIENCE = 1.0
 """Seconds after which somebody would like to know how long it takes."""
+_OFTEN = 0.1
+"""Seconds between two drawings."""
 
 
 @contextmanager
@@ -35,7 +37,7 @@ def watched(size: int | None, *, hidden: bool = False) -> Iterator[Callable[[int
 class _Bar:
     def __init__(self, size: int | None) -> None:
         self._size = size
-        self._begun = monotonic()
+        self._drawn = monotonic()
         self._done = 0
         self._progress: Any = None
         self._missing = False
@@ -43,10 +45,14 @@ class _Bar:
     def advance(self, count: int) -> None:
         """Count what was read."""
         self._done += count
-        if self._progress is not None:
-            self._progress.update(self._task, completed=self._done)
-        elif not self._missing and monotonic() - self._begun > _PATIENCE:
+        now = monotonic()
+        if self._missing or now - self._drawn < (_PATIENCE if self._progress is None else _OFTEN):
+            return
+        self._drawn = now
+        if self._progress is None:
             self._show()
+        else:
+            self._progress.update(self._task, completed=self._done, refresh=True)
 
     def _show(self) -> None:
         try:
@@ -55,9 +61,16 @@ class _Bar:
         except ImportError:
             self._missing = True
             return
-        columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
-        # It goes when it is done: what is shown is the report.
-        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        # It goes when it is done: what is shown is the report. It is drawn from here, and no
+        # thread does it meanwhile.
+        self._progress = Progress(
+            BarColumn(),
+            DownloadColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            auto_refresh=False,
+        )
         self._task = self._progress.add_task("", total=self._size, completed=self._done)
         self._progress.start()
 

@@ -41,7 +41,11 @@ class ReadOptions(CommandOptions):
             found, paths = getopt.gnu_getopt(given, self.shortOpt, self.longOpt)
         except getopt.error as error:
             raise UsageError(str(error)) from None
-        flat = [part for option, value in found for part in _written(option, value, self.longOpt)]
+        flat = [
+            part
+            for option, value in found
+            for part in _written(option, value, self.shortOpt, self.longOpt)
+        ]
         super().parseOptions([*flat, "--", *paths])
 
     def parseArgs(self, *paths: str) -> None:
@@ -55,16 +59,19 @@ class ReadOptions(CommandOptions):
         self.paths = list(paths)
 
     @contextmanager
-    def sources(self, paths: Sequence[str] | None = None) -> Iterator[Sources]:
+    def sources(
+        self, paths: Sequence[str] | None = None, *, hidden: bool = False
+    ) -> Iterator[Sources]:
         """
         Open what is to be read, with a progress bar where that takes long and somebody looks.
 
         :param paths: those of the command line unless given.
+        :param hidden: show no bar.
         """
         chosen = self.paths if paths is None else paths
         rotated = bool(self["rotated"])
         size = Sources(chosen, rotated=rotated).size()
-        with watched(size, hidden=bool(self["no-progress"])) as passed:
+        with watched(size, hidden=hidden or bool(self["no-progress"])) as passed:
             stdin = None if sys.stdin is None else sys.stdin.buffer
             yield Sources(chosen, rotated=rotated, standard_input=stdin, passed=passed)
 
@@ -99,10 +106,10 @@ class FilterOptions(ReadOptions):
                 yield entry
 
 
-def _written(option: str, value: str, known: Sequence[str]) -> list[str]:
+def _written(option: str, value: str, short: str, known: Sequence[str]) -> list[str]:
     if option.startswith("--"):
         return [f"{option}={value}"] if f"{option[2:]}=" in known else [option]
-    return [option, value] if value else [option]
+    return [option, value] if f"{option[1:]}:" in short else [option]
 
 
 def _filter(text: str) -> Callable[[Record], bool]:
