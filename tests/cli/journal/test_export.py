@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 import stat
 import sys
@@ -197,3 +198,19 @@ def test_help_begins_with_the_usage(capsys: Capture, name: str) -> None:
     said = run(capsys, "journal", name, "--help").out
     assert said.startswith(f"Usage: txqmp journal {name} [options] FILE …")
     assert f"Example: txqmp journal {name} session.jsonl" in " ".join(said.split())
+
+
+@pytest.mark.parametrize("name", ["x.html", "x.sqlite"])
+def test_a_file_that_cannot_be_written_whole_is_not_there(
+    capsys: Capture, tmp_path: Path, name: str
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        done = run(capsys, "journal", "export", TEXT, "-o", tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert done.status == 1
+    assert done.err.startswith("txqmp: ")
+    assert done.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
