@@ -158,6 +158,12 @@ def test_connections_are_told_apart() -> None:
     ]
 
 
+def test_a_command_that_stands_there_twice_asked_once() -> None:
+    stray = reply(3, 1)
+    stray.fields.pop("reply_to")
+    assert is_left(asking(1), asking(1), reply(2, 1), stray) == [*[False] * 3, True]
+
+
 def test_what_a_connection_asked_for_is_forgotten_with_it() -> None:
     over = record(Kind.CLOSED, seq=2)
     stray = reply(1, 1)

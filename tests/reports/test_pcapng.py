@@ -134,6 +134,24 @@ def test_connections_and_monitors_have_addresses_of_their_own() -> None:
     assert (len(clients), len(monitors)) == (5, 2)
 
 
+def test_a_connection_that_is_over_or_begins_anew_is_another_stream() -> None:
+    said = session("text")
+    for again in ([*said[:-1], *said], [*said, said[10]]):
+        found = packets(capture(again))
+        assert len({p.source for p in found if p.to_monitor}) == 2
+
+
+def test_a_checksum_is_zero_rather_than_all_ones() -> None:
+    # Both are right; RFC 1624 wants the one, and Wireshark complains of the other.
+    (one,) = [one for one in session("text") if one.seq == 12]
+
+    def checksum(raw: bytes) -> bytes:
+        *_, (_, body) = blocks(capture([replace(one, raw=raw)]))
+        return body[20 + 50 : 20 + 52]
+
+    assert checksum(checksum(b"\0\0")) == b"\0\0"
+
+
 def test_a_journal_that_begins_in_the_middle() -> None:
     found = packets(capture(session("text")[10:12]))
     assert [(p.seq, p.ack, p.payload) for p in found] == [

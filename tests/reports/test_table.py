@@ -67,6 +67,13 @@ def test_a_filter_of_records() -> None:
     assert [row["event"] for row in events] == ["stop", "cont", "shutdown"]
 
 
+def test_a_number_is_no_formula() -> None:
+    reply = next(one for one in session("secrets") if one.seq == 6)
+    reply.fields["return"] = -5
+    (row,) = rows(written(write_spans, [reply]))
+    assert row["answer"] == "-5"
+
+
 @pytest.mark.parametrize("write", [write_records, write_spans])
 def test_nothing_that_a_peer_sends_is_run_by_a_spreadsheet(write: Write) -> None:
     for row in rows(written(write, [one for one in hostile() if one.kind is not Kind.UNDECODED])):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 import stat
 import sys
@@ -165,16 +166,18 @@ def test_the_page_bears_the_names_of_the_journals(capsys: Capture, tmp_path: Pat
     assert r"<title>&lt;b&gt;\x1b.jsonl</title>" in done.out
 
 
-@pytest.mark.parametrize("suffix", ["csv", "html", "pcapng", "sqlite"])
-def test_a_journal_that_was_cut_anywhere(capsys: Capture, tmp_path: Path, suffix: str) -> None:
-    whole = TEXT.read_bytes()
-    journal, out = tmp_path / "j", tmp_path / f"x.{suffix}"
-    for cut in cuts(whole)[:: 1 if suffix == "csv" else 7]:
-        journal.write_bytes(cut.data)
-        done = run(capsys, "journal", "export", journal, "--force", "-o", out)
+@pytest.mark.parametrize("format", ["csv", "html", "pcapng", "sqlite"])
+def test_a_journal_that_was_cut_anywhere(capsys: Capture, tmp_path: Path, format: str) -> None:
+    journal = tmp_path / "j"
+    journal.write_bytes(TEXT.read_bytes())
+    is_text = format in ("csv", "html")
+    for cut in list(reversed(cuts(TEXT.read_bytes())))[:: 1 if is_text else 11]:
+        os.truncate(journal, len(cut.data))
+        out = "-" if is_text else str(tmp_path / f"{len(cut.data)}.x")
+        done = run(capsys, "journal", "export", journal, "--format", format, "-o", out)
         assert done.status == 0
         assert done.err.count("left out: 1 line that is no record") == cut.torn
-        assert out.stat().st_size
+        assert len(done.out) > 1000 if is_text else Path(out).stat().st_size > 1000
 
 
 def test_standard_input(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,3 +200,19 @@ def test_help_begins_with_the_usage(capsys: Capture, name: str) -> None:
     said = run(capsys, "journal", name, "--help").out
     assert said.startswith(f"Usage: txqmp journal {name} [options] FILE …")
     assert f"Example: txqmp journal {name} session.jsonl" in " ".join(said.split())
+
+
+@pytest.mark.parametrize("name", ["x.html", "x.sqlite"])
+def test_a_file_that_cannot_be_written_whole_is_not_there(
+    capsys: Capture, tmp_path: Path, name: str
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        done = run(capsys, "journal", "export", TEXT, "-o", tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert done.status == 1
+    assert done.err.startswith("txqmp: ")
+    assert done.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
