@@ -77,6 +77,7 @@ def test_version(tmp_path: Path) -> None:
         ([], "Usage: txqmp <command> [options]"),
         (["run"], "Usage: txqmp run [options] ENDPOINT COMMAND [ARGUMENT …]"),
         (["journal", "show"], "Usage: txqmp journal show [options] FILE"),
+        (["replay"], "Usage: txqmp replay [options] JOURNAL"),
         (["takeover"], "Usage: txqmp takeover [options] PATH"),
     ],
 )
@@ -92,7 +93,7 @@ def test_each_command_tells_the_version(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        ([], "say what to do: demo, journal, run, shell, takeover"),
+        ([], "say what to do: demo, journal, replay, run, shell, takeover"),
         (["nosuch"], "nosuch"),
         (["run"], "run wants an endpoint and a command"),
         (["run", "/run/vm.sock", "stop"], "for a UNIX socket: unix:/run/vm.sock"),

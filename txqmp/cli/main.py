@@ -40,6 +40,7 @@ class TxqmpOptions(CommandOptions):
     subCommands = [
         _command("demo", "DemoOptions", "Show a recorded session with a simulated machine."),
         _command("journal", "JournalCommandOptions", "Read journals."),
+        _command("replay", "ReplayOptions", "Answer as a recorded monitor did, or ask it again."),
         _command("run", "RunOptions", "Send one command to a monitor and show the answer."),
         _command("shell", "ShellOptions", "Talk with a monitor, command by command."),
         _command("takeover", "TakeoverOptions", "Record what is said at a running monitor."),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from txqmp.errors import CommandError, CommandFailed
+from txqmp.journal.record import Kind
 from txqmp.jsonqmp import grammar
-from txqmp.jsonqmp.grammar import ABSENT, JSONValue
+from txqmp.jsonqmp.grammar import ABSENT
 from txqmp.jsonqmp.server import JSONServer, JSONServerFactory
 from txqmp.jsonqmp.table import JSONCommandTable
 from txqmp.replay.elsewhere import Elsewhere
@@ -14,7 +15,7 @@ from txqmp.replay.fitting import fit_id
 from txqmp.replay.matching import Asked, NotRecorded
 from txqmp.replay.player import Player, Replay
 from txqmp.replay.script import COMPLETIONS, Exchange, Said
-from txqmp.replay.server import MAX_COMMAND, ReplayingFactory, ReplayingServer
+from txqmp.replay.server import MAX_COMMAND, Found, ReplayingFactory, ReplayingServer
 
 
 class ReplayingJSONServer(ReplayingServer, JSONServer):
@@ -28,13 +29,22 @@ class ReplayingJSONServer(ReplayingServer, JSONServer):
         # Events are where they were in the record, whatever was negotiated before.
         self.negotiated = True
 
-    async def _obey(self, message: JSONValue) -> None:
-        asked = _asked(message)
-        if asked is None:
+    def _enqueue(self, item: Any) -> None:
+        super()._enqueue(self._looked_up(item))
+
+    def _overtake(self, item: Any) -> None:
+        super()._overtake(self._looked_up(item))
+
+    def _looked_up(self, item: Any) -> Any:
+        asked = _asked(item)
+        return item if asked is None else self._find(asked)
+
+    async def _obey(self, message: Any) -> None:
+        if isinstance(message, Found):
+            await self._reply(message)
+        else:
             # QEMU's words for what is no command need no record.
             await super()._obey(message)
-        else:
-            await self._reply(asked)
 
     def _fitted(self, said: Said, asked: Asked) -> bytes:
         raw = super()._fitted(said, asked)
@@ -43,8 +53,9 @@ class ReplayingJSONServer(ReplayingServer, JSONServer):
         return raw
 
     def _answered_from(self, exchange: Exchange) -> None:
-        if exchange.name == "qmp_capabilities":
-            self.oob = self.oob or "oob" in exchange.arguments.get("enable", ())
+        accepted = any(said.kind is Kind.SUCCESS for said in exchange.answer)
+        if exchange.name == "qmp_capabilities" and accepted:
+            self.oob = "oob" in (exchange.arguments.get("enable") or ())
 
     def _refuse(self, asked: Asked, problem: NotRecorded) -> None:
         if problem.unknown:
@@ -66,7 +77,7 @@ class ReplayingJSONServer(ReplayingServer, JSONServer):
         self._utter(answer + b"\r\n")
 
 
-def _asked(message: JSONValue) -> Asked | None:
+def _asked(message: Any) -> Asked | None:
     """Read a command as leniently as the journal does; None where it is none."""
     if not isinstance(message, dict):
         return None

@@ -16,7 +16,8 @@ Mode = Literal["strict", "loose"]
 
 MODES: tuple[Mode, ...] = ("strict", "loose")
 
-_HIDDEN = "[redacted]"
+HIDDEN = "[redacted]"
+"""What a journal writes in the place of a secret."""
 _SHOWN = 200
 """Characters of a command that are shown."""
 
@@ -243,16 +244,16 @@ def _fits(recorded: Any, asked: Any) -> bool:
         )
     if isinstance(recorded, list) and isinstance(asked, list):
         return len(recorded) == len(asked) and all(map(_fits, recorded, asked))
-    if isinstance(recorded, str) and _HIDDEN in recorded:
+    if isinstance(recorded, str) and HIDDEN in recorded:
         # A value that is hidden whole may have been anything.
-        return recorded == _HIDDEN or (isinstance(asked, str) and _fits_around(recorded, asked))
+        return recorded == HIDDEN or (isinstance(asked, str) and _fits_around(recorded, asked))
     # To Python true is 1, to JSON it is not.
     return bool(recorded == asked) and isinstance(recorded, bool) is isinstance(asked, bool)
 
 
 def _fits_around(recorded: str, asked: str) -> bool:
     """Whether a text is the recorded one but for what is hidden in that."""
-    first, *middle, last = recorded.split(_HIDDEN)
+    first, *middle, last = recorded.split(HIDDEN)
     if not asked.startswith(first):
         return False
     place = len(first)

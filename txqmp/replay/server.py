@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -12,6 +13,7 @@ from twisted.python.failure import Failure
 
 from txqmp.errors import JournalError
 from txqmp.journal.record import Kind
+from txqmp.monitor.observer import OneShotObserver
 from txqmp.monitor.server import MonitorServer, MonitorServerFactory
 from txqmp.replay.elsewhere import Elsewhere
 from txqmp.replay.fitting import complete
@@ -35,6 +37,7 @@ class ReplayingFactory(MonitorServerFactory):
 
     replay: Replay
     elsewhere: Elsewhere | None
+    _idle: OneShotObserver[None] | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """Make the server of the next conversation, or None when there are too many."""
@@ -46,15 +49,43 @@ class ReplayingFactory(MonitorServerFactory):
 
     def left(self) -> None:
         """A client is gone; with the last one goes the connection elsewhere."""
-        if self.elsewhere is not None and not self.connections:
-            self.elsewhere.close()
+        if not self.connections:
+            if self.elsewhere is not None:
+                self.elsewhere.close()
+            if self._idle is not None:
+                self._idle.fire(None)
+
+    def close_all(self) -> Deferred[None]:
+        """
+        End every connection, once what is on its way was read or time is up.
+
+        :returns: fires when none is left.
+        """
+        if self._idle is None:
+            self._idle = OneShotObserver()
+        for connection in list(self.connections):
+            connection.close()
+        self.left()
+        return self._idle.when()
+
+
+class Found(NamedTuple):
+    """
+    Something that a client asks for, and what the record has of it.
+
+    :ivar exchange: the recorded command, or why there is none.
+    """
+
+    asked: Asked
+    exchange: Exchange | NotRecorded
 
 
 class ReplayingServer(MonitorServer):
     """
     One connection of a client to a replayed monitor.
 
-    A dialect's server sets ``player``, and hands what is asked to ``_reply``.
+    A dialect's server sets ``player``, looks up what comes with ``_find``, and answers it in its
+    turn with ``_reply``.
     """
 
     factory: Any
@@ -80,11 +111,17 @@ class ReplayingServer(MonitorServer):
         elif said.raw is not None:
             self.send_event(complete(said.raw))
 
-    async def _reply(self, asked: Asked) -> None:
+    def _find(self, asked: Asked) -> Found:
+        """Look something up as soon as it comes: commands out of band overtake others later."""
         try:
-            exchange = self.player.find(asked)
+            return Found(asked, self.player.find(asked))
         except NotRecorded as problem:
-            await self._without_record(asked, problem)
+            return Found(asked, problem)
+
+    async def _reply(self, found: Found) -> None:
+        asked, exchange = found
+        if isinstance(exchange, NotRecorded):
+            await self._without_record(asked, exchange)
             return
         try:
             await self.player.answer(exchange, self._teller(asked))

@@ -29,10 +29,10 @@ class ReplayingTextServer(ReplayingServer, TextServer):
         try:
             command = grammar.parse_command(line)
         except ProtocolViolation as violation:
-            self._enqueue(Asked("", [], line=line, problem=violation.problem))
+            self._enqueue(self._find(Asked("", [], line=line, problem=violation.problem)))
         else:
             if command is not None:
-                self._enqueue(Asked(command.verb, list(command.arguments)))
+                self._enqueue(self._find(Asked(command.verb, list(command.arguments))))
 
     def _answer_at_once(self, item: Any) -> Any:
         return super()._answer_at_once(item) if isinstance(item, Rejection) else item
