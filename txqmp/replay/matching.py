@@ -84,7 +84,7 @@ def shown(name: str, arguments: Any) -> str:
         try:
             text = f"{name} {json.dumps(arguments)}" if arguments else name
         except RecursionError:
-            text = f"{name} …"
+            text = f"{name} ..."
     data = text.encode("utf-8", "backslashreplace")
     return escaped(data, _SHOWN)
 
