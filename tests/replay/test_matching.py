@@ -83,7 +83,8 @@ class TestStrict:
             deep = [deep]
         recorded_deep = commands('x {"a": 1}')
         recorded_deep.exchanges[0].record.fields["arguments"] = {"a": deep}
-        assert "x ..., not x ..." in refused(make_matcher("strict", recorded_deep), "x", {"a": deep})
+        matcher = make_matcher("strict", recorded_deep)
+        assert "x ..., not x ..." in refused(matcher, "x", {"a": deep})
 
 
 class TestHidden:

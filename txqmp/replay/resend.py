@@ -115,9 +115,11 @@ class _Resending:
             self._differ(what, "an answer", problem)
             self._asker.give_up(MonitorError(problem))
             return
+        recorded = _recorded_answer(exchange, self._script.dialect)
         if not exchange.is_withheld:
-            self._compare(what, _recorded_answer(exchange, self._script.dialect), now)
-        await self._expect([*exchange.answer, *exchange.after])
+            self._compare(what, recorded, now)
+        if now is not ENDED or recorded is ENDED:
+            await self._expect([*exchange.answer, *exchange.after])
 
     async def _expect(self, recorded: list[Said]) -> None:
         """Wait for the events that were recorded here."""
