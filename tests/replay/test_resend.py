@@ -17,6 +17,7 @@ from tests.wires import Wire
 from txqmp.errors import GreetingTimeout, MonitorError, ProtocolViolation
 from txqmp.journal.record import Dialect, Record
 from txqmp.journal.redact import redact
+from txqmp.replay import asker
 from txqmp.replay.compare import Comparison
 from txqmp.replay.factory import replay_factory
 from txqmp.replay.recording import Recording
@@ -141,6 +142,15 @@ def test_an_event_that_was_not_recorded() -> None:
     assert asking.shown == [
         "event RESET", "  recorded  (nothing)", '  now       {"data": {"guest": true}}',
     ]  # fmt: skip
+
+
+def test_an_event_after_the_end_of_the_record_is_no_difference() -> None:
+    asking = Asking(SHORT)
+    asking.answers(JSON_GREETING)
+    asking.answers('{"event": "STOP"}', '{"return": {}, "id": "a"}')
+    asking.wire.sends(b'{"return": {"status": "paused"}, "id": "b"} {"event": "STOP"}\r\n')
+    asking.ends()
+    assert asking.shown == []
 
 
 def test_what_is_answered_differently() -> None:
@@ -328,6 +338,14 @@ class TestWhatIsNoMonitor:
         asking.answers(JSON_GREETING)
         asking.answers("nonsense{")
         assert isinstance(asking.ends().value, ProtocolViolation)
+
+    def test_it_says_too_much(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(asker, "MAX_ANSWER", 400)
+        asking = Asking(SHORT)
+        asking.answers(JSON_GREETING)
+        for _ in range(20):
+            asking.answers('{"event": "NEWS", "data": {"a": "bbbbbbbbbbbbb"}}')
+        assert str(asking.ends().value) == "more than 400 bytes, and no reply (MAX_ANSWER)"
 
     async def test_it_is_not_there(self) -> None:
         @implementer(IStreamClientEndpoint)

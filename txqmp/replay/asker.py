@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from txqmp.errors import ConnectionUnusable, ProtocolViolation
+from txqmp.errors import BoundExceeded, ConnectionUnusable, ProtocolViolation
 from txqmp.journal.record import Dialect
 from txqmp.jsonqmp import grammar as json_grammar
 from txqmp.jsonqmp.values import Junk, ValueSplitter
@@ -19,8 +19,8 @@ from txqmp.monitor.framing import LineSplitter, Overlong
 from txqmp.monitor.observer import OneShotObserver
 from txqmp.text import grammar as text_grammar
 
-_MAX_LINE = 64 * 1024 * 1024
-"""Bytes in a line of a text monitor; JSON has the same bound."""
+MAX_ANSWER = 64 * 1024 * 1024
+"""Bytes from one reply to the next; the events between them count."""
 
 Answer = dict[str, Any]
 """What a reply says, as JSON: the same for the record and for what comes now."""
@@ -42,11 +42,13 @@ class Asker(Protocol):
         self.over: Exception | None = None
         self._lost = False
         self._json = dialect == "json"
-        self._splitter: Any = ValueSplitter() if self._json else LineSplitter(_MAX_LINE)
+        self._splitter: Any = ValueSplitter() if self._json else LineSplitter(MAX_ANSWER)
         self._greeting: Answer | None = None
         self._output: list[str] = []
         self._answers: deque[Answer] = deque()
         self._events: dict[str, deque[Answer]] = {}
+        self._late: list[str] = []
+        self._size = 0
         self._news: Deferred[None] | None = None
         self._end = GracefulClose(clock)
         self._when_lost: OneShotObserver[None] = OneShotObserver()
@@ -72,6 +74,12 @@ class Asker(Protocol):
         """The events that nobody took."""
         return [(name, event) for name, came in self._events.items() for event in came]
 
+    def forget_late_events(self) -> None:
+        """Forget those events that came after the last reply."""
+        for name in self._late:
+            if self._events[name]:
+                self._events[name].pop()
+
     def news(self) -> Deferred[None]:
         """Wait until something comes, or nothing will."""
         self._news = Deferred(self._no_news)
@@ -86,7 +94,10 @@ class Asker(Protocol):
         """Take in what the monitor says."""
         if self.over is not None:
             return
+        self._size += len(data)
         try:
+            if self._size > MAX_ANSWER:
+                raise BoundExceeded(f"more than {MAX_ANSWER} bytes, and no reply (MAX_ANSWER)")
             for piece in self._splitter.feed(data):
                 if self._json:
                     self._take_value(piece)
@@ -108,10 +119,10 @@ class Asker(Protocol):
         elif isinstance(message, json_grammar.Event):
             self._heard_event(message.name, {"data": message.data})
         elif isinstance(message, json_grammar.Success):
-            self._answers.append({"return": message.value})
+            self._heard_answer({"return": message.value})
         else:
             error = {"class": message.error_class, "desc": message.description}
-            self._answers.append({"error": error})
+            self._heard_answer({"error": error})
 
     def _take_line(self, piece: bytes | Overlong) -> None:
         if isinstance(piece, Overlong):
@@ -126,11 +137,17 @@ class Asker(Protocol):
         elif isinstance(message, text_grammar.Event):
             self._heard_event(message.name, {"data": message.data})
         elif not isinstance(message, text_grammar.Unknown):
-            self._answers.append(text_answer(self._output, message))
+            self._heard_answer(text_answer(self._output, message))
             self._output = []
 
     def _heard_event(self, name: str, event: Answer) -> None:
         self._events.setdefault(name, deque()).append(event)
+        self._late.append(name)
+
+    def _heard_answer(self, answer: Answer) -> None:
+        self._answers.append(answer)
+        self._late.clear()
+        self._size = 0
 
     def _tell(self) -> None:
         if self._news is not None:
