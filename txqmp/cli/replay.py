@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from getopt import GetoptError, gnu_getopt
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import deferLater, react
 from twisted.python.usage import UsageError
@@ -195,7 +195,7 @@ async def _answer(reactor: Any, options: ReplayOptions, recording: Recording) ->
     at = f"tcp:{place.host}:{place.port}" if hasattr(place, "port") else options["listen"]
     _say(f"replaying {options['journal']} at {at}: {_told(recording)}")
     await over.when()
-    await port.stopListening()
+    await maybeDeferred(port.stopListening)
     await factory.close_all()
 
 

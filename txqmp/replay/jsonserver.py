@@ -55,7 +55,8 @@ class ReplayingJSONServer(ReplayingServer, JSONServer):
     def _answered_from(self, exchange: Exchange) -> None:
         accepted = any(said.kind is Kind.SUCCESS for said in exchange.answer)
         if exchange.name == "qmp_capabilities" and accepted:
-            self.oob = "oob" in (exchange.arguments.get("enable") or ())
+            enabled = exchange.arguments.get("enable")
+            self.oob = isinstance(enabled, list) and "oob" in enabled
 
     def _refuse(self, asked: Asked, problem: NotRecorded) -> None:
         if problem.unknown:

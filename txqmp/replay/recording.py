@@ -69,6 +69,7 @@ class Recording:
         else:
             self._source = list(journal)
             self.name = "the journal"
+        self._latest: tuple[Conversation, Script] | None = None
         found: dict[_Key, Conversation] = {}
         for start, end, record in self._records(0):
             _note(found, start, end, record)
@@ -76,11 +77,14 @@ class Recording:
 
     def script(self, conversation: Conversation) -> Script:
         """
-        Read a conversation.
+        Read a conversation; the latest is kept.
 
         :raises JournalError: the file cannot be read any more.
         """
-        return read_script(self._of(conversation), self.dialect)
+        if self._latest is None or self._latest[0] is not conversation:
+            script = read_script(self._of(conversation), self.dialect)
+            self._latest = conversation, script
+        return self._latest[1]
 
     def _of(self, conversation: Conversation) -> Iterator[Record]:
         wanted = (conversation.run, conversation.monitor, conversation.connection)

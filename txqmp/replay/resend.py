@@ -128,7 +128,7 @@ class _Resending:
         """Wait for the events that were recorded here."""
         for said in recorded:
             if said.kind is Kind.EVENT:
-                name = said.fields.get("event", "")
+                name = str(said.fields.get("event"))
                 event = await self._event(name)
                 if event is None:
                     self._missed.add(name)
@@ -187,11 +187,14 @@ def _can_be_sent(exchange: Exchange) -> bool:
 
 
 def _recorded_greeting(raw: bytes, dialect: str) -> Answer:
+    message: Any
     if dialect == "json":
         message = json_grammar.parse_server_message(raw)
-        assert isinstance(message, json_grammar.Greeting)
-        return greeting_of(message)
-    return greeting_of(text_grammar.parse_greeting(raw.rstrip(b"\r\n")))
+        if not isinstance(message, json_grammar.Greeting):
+            raise ProtocolViolation("the greeting in the journal is none", raw)
+    else:
+        message = text_grammar.parse_greeting(raw.rstrip(b"\r\n"))
+    return greeting_of(message)
 
 
 def _recorded_answer(exchange: Exchange, dialect: str) -> Answer:

@@ -57,13 +57,15 @@ class Exchange:
     @property
     def name(self) -> str:
         """The command's name, or verb; empty for a line that is no command."""
-        name: str = self.record.fields.get("command", "")
-        return name
+        name = self.record.fields.get("command")
+        return name if isinstance(name, str) else ""
 
     @property
     def arguments(self) -> Any:
         """A list of words in the text dialect, an object in JSON."""
-        return self.record.fields.get("arguments", {})
+        kind: type = dict if self.record.dialect == "json" else list
+        arguments = self.record.fields.get("arguments")
+        return arguments if isinstance(arguments, kind) else kind()
 
     @property
     def is_answered(self) -> bool:
@@ -154,7 +156,8 @@ class _Reader:
                 self._unasked(record)
         else:
             # A reply that is nobody's in the journal can be nobody's in a replay.
-            exchange = self._by_seq.get(record.fields.get("reply_to", 0))
+            answers = record.fields.get("reply_to")
+            exchange = self._by_seq.get(answers) if isinstance(answers, int) else None
             if exchange is not None:
                 self._say(exchange.answer, record, exchange)
                 self._latest = exchange
