@@ -101,6 +101,16 @@ def test_an_answer_takes_as_long_as_it_took(speed: float, takes: float) -> None:
     assert replayed.after(0.02) == ['{"return": {"status": "running"}, "id": 2}']
 
 
+def test_an_answer_waits_for_a_client_that_does_not_read() -> None:
+    replayed = Replayed(mode="loose")
+    replayed.wire.heard()
+    replayed.says(STATUS)
+    replayed.wire.protocol.pauseProducing()
+    assert replayed.after(0.6) == []
+    replayed.wire.protocol.resumeProducing()
+    assert replayed.wire.heard() == ['{"return": {"status": "running"}, "id": 2}']
+
+
 def test_commands_are_answered_one_after_the_other() -> None:
     replayed = Replayed(mode="loose")
     replayed.wire.heard()

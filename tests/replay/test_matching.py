@@ -109,6 +109,13 @@ class TestHidden:
         for url in ("https://u:x@host/q", "https://v:x@host/p", "https://u:x", 7):
             assert refused(matcher, "blockdev-add", {"id": "a", "url": url})
 
+    def test_the_parts_around_do_not_overlap(self) -> None:
+        script = commands('x {"a": "1"}')
+        script.exchanges[0].record.fields["arguments"] = {"a": "aa[redacted]aa"}
+        matcher = make_matcher("strict", script)
+        assert refused(matcher, "x", {"a": "aaa"})
+        assert find(matcher, "x", {"a": "aaaa"}) == 0
+
     def test_two_of_them_come_in_their_order(self) -> None:
         one, _, _ = self.PASSWORD
         matcher = make_matcher("loose", commands(one, one))
@@ -184,6 +191,11 @@ class TestDescriptors:
         assert find(matcher, "getfd", {"fdname": "x"}) == 0
         assert find(matcher, "getfd", {"fdname": "a"}) == 0
         assert refused(matcher, "getfd", {"fdname": "y"})
+
+    def test_what_was_recorded_as_it_is_asked_is_that(self) -> None:
+        matcher = make_matcher("loose", commands('getfd {"fdname": "a"}', 'x {"fd": "mine"}'))
+        assert find(matcher, "getfd", {"fdname": "mine"}) == 0
+        assert find(matcher, "x", {"fd": "mine"}) == 1
 
     def test_a_set(self) -> None:
         matcher = make_matcher(
