@@ -133,14 +133,15 @@ def test_the_server_ends_when_it_is_interrupted(tmp_path: Path, server: Program)
     assert not (tmp_path / "monitor.sock").exists()
 
 
-def test_the_tests_with_doubles_pass(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "count"), [("test_pause.py", 3), ("test_recorded.py", 1)])
+def test_the_tests_with_doubles_pass(tmp_path: Path, name: str, count: int) -> None:
     pytest_run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [*pytest_run, str(EXAMPLES / "test_pause.py")],
+        [*pytest_run, str(EXAMPLES / name)],
         capture_output=True,
         text=True,
         cwd=tmp_path,
         timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout
-    assert "3 passed" in done.stdout
+    assert f"{count} passed" in done.stdout

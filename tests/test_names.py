@@ -10,6 +10,8 @@ import pytest
 
 from txqmp.jsonqmp.client import JSONClient
 from txqmp.jsonqmp.server import JSONServer
+from txqmp.replay.jsonserver import ReplayingJSONServer
+from txqmp.replay.textserver import ReplayingTextServer
 from txqmp.text.client import TextClient
 from txqmp.text.server import TextServer
 
@@ -29,7 +31,10 @@ def private_names(cls: type) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("cls", [TextClient, TextServer, JSONClient, JSONServer])
+@pytest.mark.parametrize(
+    "cls",
+    [TextClient, TextServer, JSONClient, JSONServer, ReplayingTextServer, ReplayingJSONServer],
+)
 def test_each_private_name_is_set_by_one_class(cls: type) -> None:
     owners: dict[str, type] = {}
     for each in cls.__mro__:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRefusedError  # noqa: A004
 from twisted.internet.task import Clock
 
+from tests.replay.example import JSON, TEXT, recorded, written
 from tests.wires import interrupted, pending, result
-from txqmp.errors import CommandTimeout
-from txqmp.testing import Pair, ScriptedMonitor, connect
+from txqmp.errors import CommandFailed, CommandTimeout, JournalError
+from txqmp.jsonqmp.client import JSONClientFactory
+from txqmp.testing import Pair, ReplayedMonitor, ScriptedMonitor, connect
 from txqmp.text.client import State, TextClientFactory
 from txqmp.text.grammar import Event
 from txqmp.text.server import TextServerFactory
@@ -200,3 +204,73 @@ class TestScriptedMonitor:
         monitor.disconnect()
         pair.flush()
         assert isinstance(result(pair.client.when_disconnected()), ConnectionDone)
+
+
+class TestReplayedMonitor:
+    def test_it_answers_as_the_recorded_one(self) -> None:
+        clock = Clock()
+        monitor = ReplayedMonitor(recorded(TEXT, "text"), clock)
+        client = connect(TextClientFactory(clock), monitor, clock)
+        status = client.client.execute("info", "status")
+        client.flush()
+        client.advance(0.4)
+        assert pending(status)
+        client.advance(0.2)
+        assert result(status).text == "VM status: running"
+
+    def test_of_a_file_in_json(self, tmp_path: Path) -> None:
+        path = tmp_path / "journal.jsonl"
+        path.write_bytes(written(recorded(JSON)))
+        clock = Clock()
+        monitor = ReplayedMonitor(path, clock, mode="loose", speed=0)
+        pair = monitor.connect(JSONClientFactory(clock))
+        stopped = pair.client.wait_for_event("STOP")
+        replies = [pair.client.execute(name) for name in ("stop", "query-status", "query-status")]
+        pair.flush()
+        assert result(stopped).timestamp == 5.000006
+        assert [result(reply) for reply in replies] == [
+            {}, {"status": "running"}, {"status": "paused"},
+        ]  # fmt: skip
+        assert monitor.unexpected == []
+        assert monitor.unasked == ['device_del {"id": "nosuch"}', "quit"]
+        pair.cut()
+        assert not clock.getDelayedCalls()
+
+    def test_all_was_asked_and_nothing_else(self) -> None:
+        clock = Clock()
+        monitor = ReplayedMonitor(recorded(TEXT, "text"), clock, speed=0)
+        pair = monitor.connect(TextClientFactory(clock))
+        for line in ("info status", "stop", "info STATUS", "set_link foo down", "foo"):
+            pair.client.execute_line(line).addErrback(lambda _: None)
+        pair.flush()
+        monitor.check()
+
+    def test_what_was_not_is_shown(self) -> None:
+        clock = Clock()
+        monitor = ReplayedMonitor(recorded(TEXT, "text"), clock, speed=0)
+        pair = monitor.connect(TextClientFactory(clock))
+        replies = [pair.client.execute(word) for word in ("cont", "info")]
+        pair.flush()
+        reasons = [reply.reason for reply in map(result, replies) if type(reply) is CommandFailed]
+        assert reasons == [
+            "replay: expected info status, not cont",
+            "replay: expected info status, not info",
+        ]
+        with pytest.raises(AssertionError) as caught:
+            monitor.check()
+        assert str(caught.value).splitlines() == [
+            "asked, but not in the record: cont",
+            "asked, but not in the record: info",
+            "in the record, but not asked: info status",
+            "in the record, but not asked: stop",
+            "in the record, but not asked: info STATUS",
+            "in the record, but not asked: set_link foo down",
+            "in the record, but not asked: foo",
+        ]
+
+    def test_one_monitor_or_connection_of_many(self) -> None:
+        records = [*recorded(JSON), *recorded(TEXT, "text", monitor="vm2", connection=2)]
+        assert len(ReplayedMonitor(records, Clock(), monitor="vm2").unasked) == 5
+        assert len(ReplayedMonitor(records, Clock(), connection=1).unasked) == 6
+        with pytest.raises(JournalError, match="no monitor vm3"):
+            ReplayedMonitor(records, Clock(), monitor="vm3")

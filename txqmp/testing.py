@@ -20,7 +20,9 @@ A test reads as section 4 of the specification does, and takes no time::
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from twisted.internet import error
@@ -32,10 +34,15 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.test import iosim
 
+from txqmp.journal.reader import Torn
+from txqmp.journal.record import Record
 from txqmp.monitor.framing import BoundedLineReceiver
 from txqmp.monitor.observer import OneShotObserver
+from txqmp.replay.factory import replay_factory
+from txqmp.replay.matching import Mode
+from txqmp.replay.recording import Recording
 
-__all__ = ["Pair", "ScriptedMonitor", "connect"]
+__all__ = ["Pair", "ReplayedMonitor", "ScriptedMonitor", "connect"]
 
 
 class Pair:
@@ -230,3 +237,66 @@ class ScriptedMonitor(Factory):
         if self._problem is None:
             self._problem = problem
             self._end.fire(Failure(AssertionError(problem)))
+
+
+class ReplayedMonitor(Factory):
+    """
+    A monitor that answers as a recorded one did, in the dialect of the record.
+
+    It is a factory, for :func:`connect` as well as for a real endpoint. Each connection gets the
+    next recorded conversation that has a command; after the last comes the first again.
+
+    :param journal: the path of a journal, or its records.
+    :param clock: measures all times.
+    :param mode: ``strict``: the same commands in the same order; ``loose``: by command and
+        arguments.
+    :param speed: how many times as fast as recorded; 0: nothing is waited for.
+    :param monitor: only conversations with the monitor of this name.
+    :param connection: only conversations of this number.
+    :raises JournalError: the journal cannot be read, or nothing was asked in it.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        journal: str | os.PathLike[str] | Iterable[Record | Torn],
+        clock: Clock,
+        *,
+        mode: Mode = "strict",
+        speed: float = 1.0,
+        monitor: str | None = None,
+        connection: int | None = None,
+    ) -> None:
+        recording = Recording(journal, monitor=monitor, connection=connection)
+        self._clock = clock
+        self._factory = replay_factory(recording, clock, mode=mode, speed=speed)
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """Play the next conversation."""
+        return self._factory.buildProtocol(addr)
+
+    def connect(self, client_factory: IProtocolFactory) -> Pair:
+        """Connect a client in memory; the greeting has come when this returns."""
+        return connect(client_factory, self, self._clock)
+
+    @property
+    def unexpected(self) -> list[str]:
+        """What was asked and is not in the record, in words; of many, the latest 1000."""
+        return list(self._factory.replay.unexpected)
+
+    @property
+    def unasked(self) -> list[str]:
+        """The recorded commands that nobody has asked, in words."""
+        return list(self._factory.replay.unasked())
+
+    def check(self) -> None:
+        """
+        Make sure that all that was recorded was asked, and nothing else.
+
+        :raises AssertionError: it was not; the message tells what.
+        """
+        problems = [f"asked, but not in the record: {asked}" for asked in self.unexpected]
+        problems += [f"in the record, but not asked: {command}" for command in self.unasked]
+        if problems:
+            raise AssertionError("\n".join(problems))

@@ -80,6 +80,7 @@ def test_version(tmp_path: Path) -> None:
         (["journal", "plot"], "Usage: txqmp journal plot [options] FILE … -o PICTURE"),
         (["journal", "show"], "Usage: txqmp journal show [options] FILE …"),
         (["journal", "stats"], "Usage: txqmp journal stats [options] FILE …"),
+        (["replay"], "Usage: txqmp replay [options] JOURNAL"),
         (["takeover"], "Usage: txqmp takeover [options] PATH"),
     ],
 )
@@ -95,7 +96,7 @@ def test_each_command_tells_the_version(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        ([], "say what to do: demo, journal, run, shell, takeover"),
+        ([], "say what to do: demo, journal, replay, run, shell, takeover"),
         (["nosuch"], "nosuch"),
         (["run"], "run wants an endpoint and a command"),
         (["run", "/run/vm.sock", "stop"], "for a UNIX socket: unix:/run/vm.sock"),

@@ -27,9 +27,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from txqmp.machine import endpoint as module
 from txqmp.machine.endpoint import MachineEndpoint, MachineStringParser
 from txqmp.machine.state import Machine
+from txqmp.monitor import adopt
 from txqmp.monitor.server import State
 
 
@@ -235,7 +235,7 @@ async def test_no_descriptor_is_left_for_the_sockets(monkeypatch: pytest.MonkeyP
     def socketpair() -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(module, "socketpair", socketpair)
+    monkeypatch.setattr(adopt, "socketpair", socketpair)
     error = await failure_of(MachineEndpoint(global_reactor()), Factory.forProtocol(Client))
     assert isinstance(error, ConnectError)
     assert error.osError == errno.EMFILE

@@ -4,6 +4,7 @@ from twisted.application.service import ServiceMaker
 
 from txqmp.machine.endpoint import MachineStringParser
 from txqmp.proxy.endpoints import DescriptorClientParser, DescriptorServerParser
+from txqmp.replay.endpoint import ReplayStringParser
 
 qmp_proxy = ServiceMaker(
     "QEMU monitor proxy",
@@ -20,6 +21,8 @@ qmp_logger = ServiceMaker(
 )
 
 machine_parser = MachineStringParser()
+
+replay_parser = ReplayStringParser()
 
 descriptor_server_parser = DescriptorServerParser()
 

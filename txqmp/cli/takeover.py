@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
-from twisted.logger import (
-    ILogObserver,
-    LogEvent,
-    LogLevel,
-    globalLogBeginner,
-    textFileLogObserver,
-)
 from twisted.python.usage import UsageError
-from zope.interface import implementer
 
 from txqmp.cli.answers import error_text, printable
 from txqmp.cli.command import CommandOptions
+from txqmp.cli.foreground import catch_signals, show_log
 from txqmp.errors import MonitorError
 from txqmp.monitor.observer import OneShotObserver
 from txqmp.service.aside import Outcome
 from txqmp.service.options import JournalOptions
 from txqmp.service.takeover import Takeover
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _FAREWELL = {
     Outcome.RESTORED: "{path} is the monitor's own again",
@@ -87,10 +76,10 @@ def _run(reactor: Any, options: TakeoverOptions) -> Deferred[None]:
 
 async def _take_over(reactor: Any, options: TakeoverOptions) -> None:
     over: OneShotObserver[None] = OneShotObserver()
-    # The reactor's own handlers, which would end it, are there when it runs.
+    # The reactor's own handlers are there when it runs.
     await deferLater(reactor, 0)
-    _catch_signals(reactor, over)
-    _show_log()
+    catch_signals(reactor, over.fire)
+    show_log()
     takeover = Takeover(
         options["path"],
         options.journal(),
@@ -116,26 +105,6 @@ async def _hold(takeover: Takeover, over: OneShotObserver[None], journal: str) -
     await over.when()
     outcome = await takeover.end()
     _say(_FAREWELL[outcome].format(path=takeover.path))
-
-
-def _catch_signals(reactor: Any, over: OneShotObserver[None]) -> None:
-    for number in _SIGNALS:
-        # nohup, and shells for what they start in the background, have some of them ignored.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: reactor.callFromThread(over.fire, None))
-
-
-def _show_log() -> None:
-    """Log to standard error; of Twisted's own events, those that matter."""
-    show = textFileLogObserver(sys.stderr)
-
-    @implementer(ILogObserver)
-    def observe(event: LogEvent) -> None:
-        ours = event.get("log_namespace", "").startswith("txqmp.")
-        if ours or event["log_level"] >= LogLevel.warn:
-            show(event)
-
-    globalLogBeginner.beginLoggingTo([observe], redirectStandardIO=False)
 
 
 def _say(text: str) -> None:

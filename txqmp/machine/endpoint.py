@@ -10,11 +10,9 @@ it needs is imported when a machine is made.
 
 from __future__ import annotations
 
-from socket import socketpair
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, execute
-from twisted.internet.error import getConnectError
 from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
@@ -24,7 +22,7 @@ from twisted.internet.interfaces import (
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from txqmp.monitor.adopt import adopt_connection
+from txqmp.monitor.adopt import connect_within
 
 if TYPE_CHECKING:
     from txqmp.machine.state import Machine
@@ -67,16 +65,7 @@ class MachineEndpoint:
             :class:`~twisted.internet.error.NoProtocol` if the factory gave none, or with what
             the factory or its protocol raised.
         """
-        return execute(self._connect, protocolFactory)
-
-    def _connect(self, factory: IProtocolFactory) -> IProtocol:
-        try:
-            ours, theirs = socketpair()
-        except OSError as error:
-            raise getConnectError(error) from error
-        with ours, theirs:
-            adopt_connection(self._reactor, theirs, self._monitor)
-            return adopt_connection(self._reactor, ours, factory)
+        return execute(connect_within, self._reactor, self._monitor, protocolFactory)
 
 
 _YES_NO = {"yes": True, "no": False}

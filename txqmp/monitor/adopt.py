@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from socket import AF_UNIX, socket
+from socket import AF_UNIX, socket, socketpair
 from typing import Any
 
 from twisted.internet import unix
@@ -73,6 +73,23 @@ def adopt_connection(reactor: Any, connection: socket, factory: Any) -> IProtoco
         raise NoProtocol
     protocol: IProtocol = once.protocol
     return protocol
+
+
+def connect_within(reactor: Any, server: Any, client: Any) -> IProtocol:
+    """
+    Connect two factories in this process, through a pair of sockets.
+
+    :returns: the client's protocol, which is connected already.
+    :raises ConnectError: there can be no sockets.
+    :raises NoProtocol: a factory gave no protocol.
+    """
+    try:
+        ours, theirs = socketpair()
+    except OSError as error:
+        raise getConnectError(error) from error
+    with ours, theirs:
+        adopt_connection(reactor, theirs, server)
+        return adopt_connection(reactor, ours, client)
 
 
 class _AdoptedUNIXPort(unix.Port):

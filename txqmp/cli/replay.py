@@ -1,0 +1,233 @@
+"""``txqmp replay``: a journal's monitor for clients, or a journal's client for a monitor."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from getopt import GetoptError, gnu_getopt
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.task import deferLater, react
+from twisted.python.usage import UsageError
+
+from txqmp.cli.answers import error_text, printable, write_out
+from txqmp.cli.command import CommandOptions
+from txqmp.cli.foreground import catch_signals, show_log
+from txqmp.errors import MonitorError
+from txqmp.monitor.observer import OneShotObserver
+from txqmp.replay.compare import IGNORED, Comparison
+from txqmp.replay.factory import replay_factory
+from txqmp.replay.matching import MODES
+from txqmp.replay.recording import Recording
+from txqmp.replay.resend import resend
+from txqmp.service.options import (
+    check_server_string,
+    client_endpoint,
+    natural,
+    safe_server_string,
+    seconds,
+)
+
+_SERVER_ONLY = ("listen", "mode", "else-connect")
+_CLIENT_ONLY = ("connect", "timeout", "ignore")
+
+
+def speed(value: str) -> float:
+    """
+    Read how many times as fast something is.
+
+    :raises ValueError: it is no number, or less than 0.
+    """
+    number = float(value)
+    if not 0 <= number < float("inf"):
+        raise ValueError(f"{value} is no speed: 1 is as recorded, 0 at once")
+    return number
+
+
+class ReplayOptions(CommandOptions):
+    """The command line of ``txqmp replay``."""
+
+    synopsis = "txqmp replay [options] JOURNAL"
+    longdesc = (
+        "With --listen, answers clients as the monitor of a journal did, in its dialect, until "
+        "interrupted. With --as-client and --connect, sends the commands of a journal to a "
+        "monitor again, and shows what is answered differently: the exit status is 1 if "
+        "anything is. Example: txqmp replay --listen unix:vm1.sock --mode loose qmp-proxy.jsonl"
+    )
+    optParameters = [
+        ["listen", "l", None, "where clients connect (an endpoint)."],
+        [
+            "mode",
+            "m",
+            None,
+            "strict (as usual): the same commands in the same order; loose: in any order.",
+        ],
+        [
+            "speed",
+            "s",
+            None,
+            "how many times as fast as recorded; 0: at once. Unless given 1, --as-client: 0.",
+            speed,
+        ],
+        ["else-connect", None, None, "a monitor that is asked what is not in the record."],
+        ["monitor", None, None, "replay only conversations with the monitor of this name."],
+        ["connection", None, None, "replay only conversations of this number.", natural],
+        ["connect", "c", None, "with --as-client: where the monitor is (an endpoint)."],
+        [
+            "timeout",
+            "t",
+            None,
+            "with --as-client: seconds to connect, and for each answer and event; 30 unless given.",
+            seconds,
+        ],
+    ]
+    optFlags = [["as-client", None, "send the commands, and compare the answers."]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["ignore"] = []
+
+    def opt_ignore(self, names: str) -> None:
+        """with --as-client: members of answers that may differ, with commas between; * and ?
+        stand for any letters. May be given several times."""
+        self["ignore"] += [name for name in names.split(",") if name]
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """
+        Take options before and after the journal.
+
+        :raises UsageError: one is unknown.
+        """
+        given = sys.argv[1:] if options is None else list(options)
+        try:
+            found, others = gnu_getopt(given, self.shortOpt, self.longOpt)
+        except GetoptError as error:
+            raise UsageError(str(error)) from None
+        # A short one and its value are two words, a long one with its value is one.
+        first = []
+        for name, value in found:
+            if name.startswith("--"):
+                first.append(f"{name}={value}" if value else name)
+            else:
+                first += [name, value] if value else [name]
+        super().parseOptions([*first, "--", *others])
+
+    def parseArgs(self, journal: str = "", *extra: str) -> None:
+        """
+        Take the journal.
+
+        :raises UsageError: there is none, or more.
+        """
+        if not journal:
+            raise UsageError("replay wants a journal")
+        if extra:
+            raise UsageError(f"unexpected argument: {extra[0]}")
+        self["journal"] = journal
+
+    def postOptions(self) -> None:
+        """
+        Check what was given.
+
+        :raises UsageError: an endpoint is none, or options do not go together.
+        """
+        self._check_together()
+        if self["as-client"]:
+            self["client"] = client_endpoint("--connect", self["connect"])
+            return
+        self["server"] = safe_server_string(self["listen"])
+        check_server_string("--listen", self["server"])
+        self["elsewhere"] = None
+        if self["else-connect"] is not None:
+            self["elsewhere"] = client_endpoint("--else-connect", self["else-connect"])
+
+    def _check_together(self) -> None:
+        wanted, others = "listen", _CLIENT_ONLY
+        if self["as-client"]:
+            wanted, others = "connect", _SERVER_ONLY
+        for option in others:
+            if self[option]:
+                way = "goes not with" if self["as-client"] else "goes with"
+                raise UsageError(f"--{option} {way} --as-client")
+        if self[wanted] is None:
+            raise UsageError(f"say with --{wanted} where: an endpoint, such as unix:vm1.sock")
+        if self["mode"] not in (None, *MODES):
+            raise UsageError(f"--mode {self['mode']}: not strict or loose")
+        if self["else-connect"] is not None and self["mode"] != "loose":
+            raise UsageError("--else-connect goes with --mode loose")
+
+    def run(self) -> None:
+        """
+        Replay; see ``txqmp replay --help``.
+
+        :raises JournalError: the journal cannot be replayed.
+        """
+        recording = Recording(
+            self["journal"], monitor=self["monitor"], connection=self["connection"]
+        )
+        react(_resend if self["as-client"] else _serve, (self, recording))
+
+
+def _serve(reactor: Any, options: ReplayOptions, recording: Recording) -> Deferred[None]:
+    return Deferred.fromCoroutine(_answer(reactor, options, recording))
+
+
+async def _answer(reactor: Any, options: ReplayOptions, recording: Recording) -> None:
+    over: OneShotObserver[None] = OneShotObserver()
+    # The reactor's own handlers are there when it runs.
+    await deferLater(reactor, 0)
+    catch_signals(reactor, over.fire)
+    show_log()
+    factory = replay_factory(
+        recording,
+        reactor,
+        mode=options["mode"] or "strict",
+        speed=1.0 if options["speed"] is None else options["speed"],
+        elsewhere=options["elsewhere"],
+    )
+    endpoint = serverFromString(reactor, options["server"])
+    try:
+        port = await endpoint.listen(factory)
+    except Exception as error:
+        raise SystemExit(f"txqmp: cannot listen: {error_text(error)}") from None
+    place = port.getHost()
+    at = f"tcp:{place.host}:{place.port}" if hasattr(place, "port") else options["listen"]
+    _say(f"replaying {options['journal']} at {at}: {_told(recording)}")
+    await over.when()
+    await maybeDeferred(port.stopListening)
+    await factory.close_all()
+
+
+def _told(recording: Recording) -> str:
+    count = len(recording.conversations)
+    dialect = "QMP 0.1" if recording.dialect == "text" else "JSON QMP"
+    return f"{count} conversation{'s' * (count != 1)} in {dialect}"
+
+
+def _resend(reactor: Any, options: ReplayOptions, recording: Recording) -> Deferred[None]:
+    return Deferred.fromCoroutine(_ask(reactor, options, recording))
+
+
+async def _ask(reactor: Any, options: ReplayOptions, recording: Recording) -> None:
+    comparison = Comparison((*IGNORED, *options["ignore"]))
+    script = recording.script(recording.conversations[0])
+    try:
+        await resend(
+            script,
+            options["client"],
+            reactor,
+            comparison,
+            lambda difference: write_out([*map(printable, difference.lines()), ""]),
+            speed=options["speed"] or 0.0,
+            timeout=options["timeout"] or 30.0,
+        )
+    except MonitorError as error:
+        raise SystemExit(f"txqmp: {error_text(error)}") from None
+    write_out([comparison.summary()])
+    if comparison.count:
+        raise SystemExit(1)
+
+
+def _say(text: str) -> None:
+    print(printable(text), file=sys.stderr, flush=True)
