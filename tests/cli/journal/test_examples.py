@@ -60,7 +60,8 @@ def test_the_example_does_what_it_says(recorded: Path, command: str) -> None:
     if command:
         assert arguments[1] == command
     done = run(recorded, *arguments)
-    assert done.stderr == ""
+    told = "txqmp: 0 of 26 records redacted\n" if arguments[1] == "redact" else ""
+    assert done.stderr == told
     assert done.returncode in ((0, 1) if arguments[1] in DIFFERENT else (0,))
 
 
