@@ -197,6 +197,8 @@ class MonitorServer(BoundedLineReceiver):
         self._over = True
         self._end.closed()
         self.factory.connections.discard(self)
+        if self._dropped:
+            self._lost_events(self._dropped, self._dropped_since)
         self._ahead.clear()
         self._events.clear()
         for running in [*self._overtaking, self._running]:
@@ -377,11 +379,7 @@ class MonitorServer(BoundedLineReceiver):
 
     def _has_room(self, event: bytes) -> bool:
         # Once one was dropped a smaller one does not slip in after it: it is one run.
-        factory = self.factory
-        return (
-            not self._dropped
-            and len(self._events) < factory.event_queue
-            and (
-                factory.event_bytes is None or self._held_bytes + len(event) <= factory.event_bytes
-            )
-        )
+        if self._dropped or len(self._events) >= self.factory.event_queue:
+            return False
+        limit = self.factory.event_bytes
+        return limit is None or self._held_bytes + len(event) <= limit
