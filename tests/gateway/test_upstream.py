@@ -17,13 +17,12 @@ from zope.interface.verify import verifyObject
 
 from tests.wires import Transport, pending, result
 from txqmp.errors import ConnectionUnusable, QueueFull
-from txqmp.gateway.asking import NoAnswer
 from txqmp.gateway.upstream import Upstream
 from txqmp.journal.record import Kind, Record
 from txqmp.jsonqmp.client import JSONClient
 from txqmp.jsonqmp.grammar import Event, Greeting
 from txqmp.jsonqmp.values import ValueSplitter
-from txqmp.proxy.common import IMonitorListener
+from txqmp.proxy.common import IMonitorListener, NoAnswer
 from txqmp.proxy.links import Links
 from txqmp.proxy.tap import Tap
 

@@ -7,16 +7,12 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock, fail
 
-from txqmp.errors import CommandFailed, ConnectionUnusable
+from txqmp.errors import ConnectionUnusable
 from txqmp.jsonqmp.grammar import Event
-from txqmp.proxy.common import GONE, CommonMonitor
+from txqmp.proxy.common import GONE, CommonMonitor, NoAnswer
 
 HMP_TIMEOUT = 600.0
 """Seconds for what ``human-monitor-command`` carries out, which may be a whole ``savevm``."""
-
-
-class NoAnswer(CommandFailed):
-    """It was not QEMU that said no: it is not there, or has not answered."""
 
 
 class Asker:

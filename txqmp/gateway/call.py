@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 
 from txqmp.errors import CommandFailed, CommandRejected
-from txqmp.gateway.asking import Asker, NoAnswer
+from txqmp.gateway.asking import Asker
+from txqmp.proxy.common import NoAnswer
 from txqmp.text.server import Request
 
 _R = TypeVar("_R")

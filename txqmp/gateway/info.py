@@ -7,8 +7,8 @@ from typing import Any
 
 from txqmp.errors import CommandFailed
 from txqmp.gateway import render
-from txqmp.gateway.asking import NoAnswer
 from txqmp.gateway.call import Call, Handler, in_words_of_2009
+from txqmp.proxy.common import NoAnswer
 
 NO_BALLOON = "Ballooning not activated in VM"
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from txqmp.errors import CommandFailed
-from txqmp.gateway.asking import NoAnswer
 from txqmp.gateway.call import CPU, Call, Handler, in_words_of_2009
 from txqmp.gateway.info import NO_BALLOON, check_cpu
+from txqmp.proxy.common import NoAnswer
 
 KEYS = {"<": "less", "altgr": "alt_r", "altgr_r": "alt_r"}
 """Names of keys that have another name today."""

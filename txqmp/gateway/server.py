@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from zope.interface import implementer
 
+from txqmp.gateway.asking import Asker
 from txqmp.gateway.call import CPU, Call
 from txqmp.gateway.events import data_text
 from txqmp.gateway.table import GatewayTable
-from txqmp.gateway.upstream import Upstream
 from txqmp.jsonqmp.grammar import Event, Greeting
 from txqmp.proxy.common import IMonitorListener
 from txqmp.proxy.links import Links
@@ -26,7 +26,8 @@ class GatewayFactory(TextServerFactory):
     """
     Makes text servers that share one JSON monitor.
 
-    :param upstream: the monitor; the factory becomes a listener of it.
+    :param upstream: the monitor, an :class:`~txqmp.gateway.upstream.Upstream`; the factory becomes
+        a listener of it.
     :param links: numbers the commands.
     :param reactor: measures all times; the global reactor where it is None.
     :param human: whether ``human-monitor-command`` may be used.
@@ -37,7 +38,7 @@ class GatewayFactory(TextServerFactory):
 
     def __init__(
         self,
-        upstream: Upstream,
+        upstream: Any,
         links: Links,
         reactor: Any = None,
         *,
@@ -48,15 +49,20 @@ class GatewayFactory(TextServerFactory):
     ) -> None:
         super().__init__(GatewayTable(self._call, human), reactor, **settings)
         upstream.listeners.append(self)
-        self._upstream = upstream
+        self._upstream: Any = upstream
         self._links = links
         self._human = human
         self._event_data = event_data
         self._on_loss = on_loss
 
+    def _asker(self, request: Request) -> Asker:
+        """What a command asks the monitor by."""
+        asker: Asker = self._upstream
+        return asker
+
     def _call(self, request: Request) -> Call:
         link = self._links.of_client(request.state.get(CONNECTION, 0), request.number)
-        return Call(self._upstream, request, link, self._human)
+        return Call(self._asker(request), request, link, self._human)
 
     # What the monitor does.
 

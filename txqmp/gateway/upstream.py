@@ -15,9 +15,9 @@ from txqmp.errors import (
     InvalidCommand,
     QueueFull,
 )
-from txqmp.gateway.asking import HMP_TIMEOUT, Asker, NoAnswer
+from txqmp.gateway.asking import HMP_TIMEOUT, Asker
 from txqmp.jsonqmp.client import JSONClient
-from txqmp.proxy.common import GONE, CommonMonitor, unknown_outcome
+from txqmp.proxy.common import GONE, CommonMonitor, NoAnswer, unknown_outcome
 from txqmp.proxy.links import Links
 from txqmp.proxy.tapped import TappedProtocol
 from txqmp.sniffer import Client

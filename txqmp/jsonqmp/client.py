@@ -235,7 +235,9 @@ class JSONClient(MonitorClient[Greeting, Event]):
             raise ProtocolViolation("something after a message, in its line", line)
         return self._read(piece.raw)
 
-    _read = staticmethod(grammar.parse_server_message)
+    def _read(self, raw: bytes) -> ServerMessage:
+        """Read a whole message."""
+        return grammar.parse_server_message(raw)
 
     def _got_greeting(self, greeting: Greeting) -> None:
         self.greeting = greeting

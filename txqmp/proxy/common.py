@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from zope.interface import Interface
 
+from txqmp.errors import CommandFailed
 from txqmp.monitor.observer import OneShotObserver
 from txqmp.proxy.kept import KeptMonitor
 from txqmp.proxy.links import Links
@@ -23,6 +24,10 @@ _SPEAKS = {"json": "JSON", "text": "the text protocol"}
 def unknown_outcome(command: str) -> str:
     """Say that nobody knows what became of a command."""
     return f"whether it carried {command} out is unknown"
+
+
+class NoAnswer(CommandFailed):
+    """It was not QEMU that said no: it is not there, or has not answered."""
 
 
 class IMonitorListener(Interface):

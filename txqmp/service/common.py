@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -32,7 +32,7 @@ class CommonPort(JournalledPort):
     Listens for clients, who wait until the monitor's dialect is known.
 
     A subclass makes the monitor, with ``_upstream_tap``, and says in ``_choose`` who the clients
-    talk to then.
+    talk to then; in ``_about``, if need be, what more is journalled of their commands.
 
     :param ports: the strings of the server endpoints, an entrance for each.
     :param journal: opened and closed with the service.
@@ -44,6 +44,7 @@ class CommonPort(JournalledPort):
     """
 
     _monitor: CommonMonitor
+    _about: Callable[[int], dict[str, Any]] | None = None
 
     def __init__(
         self,
@@ -81,10 +82,17 @@ class CommonPort(JournalledPort):
         """The monitor's dialect is known: let the clients in."""
         raise NotImplementedError
 
-    def _let_in(self, entrance: Entrance, factory: Any) -> None:
+    def _let_in(
+        self,
+        entrance: Entrance,
+        factory: Any,
+        take_descriptors: Callable[[Any, list[int]], object] | None = None,
+    ) -> None:
         """Let clients in, to a factory of servers, with a tap before each."""
         entrance.choose(
-            TappedServerFactory(factory, self._client_tap, self._numbers, self._client_gone)
+            TappedServerFactory(
+                factory, self._client_tap, self._numbers, self._client_gone, take_descriptors
+            )
         )
 
     def _upstream_tap(self) -> Tap:
@@ -104,7 +112,7 @@ class CommonPort(JournalledPort):
         def link(slot: Slot) -> int:
             return self._links.of_client(number, next(places))
 
-        return self._tap(number, describe_peer(transport), link=link)
+        return self._tap(number, describe_peer(transport), link=link, about=self._about)
 
     def _client_gone(self, number: int, reason: str) -> None:
         self._links.forget(number)
