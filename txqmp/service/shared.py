@@ -115,20 +115,26 @@ class SharedService(CommonPort):
         self._attend(self._shared)
 
     def _choose(self, dialect: str) -> None:
-        here = (self._shared, self._links, self._reactor)
+        monitor, links, reactor = self._shared, self._links, self._reactor
         text: Any
         if dialect == "json":
-            own = SharedJSONFactory(*here, window=self._window, **self._settings)
-            text = SharedGatewayFactory(*here, **self._settings, **self._gateway_settings)
+            own: Any = SharedJSONFactory(
+                monitor, links, reactor, window=self._window, **self._settings
+            )
+            text = SharedGatewayFactory(
+                monitor, links, reactor, **self._settings, **self._gateway_settings
+            )
             self._factories = [own, text]
-            self._let_in(self._entrances[0], own, SharedJSONServer.take_descriptors)
         else:
-            text = SharedTextFactory(*here, window=self._window, **self._settings)
+            own = text = SharedTextFactory(
+                monitor, links, reactor, window=self._window, **self._settings
+            )
             self._factories = [text]
-            self._let_in(self._entrances[0], text)
         for factory in self._factories:
             # They were not there to hear it.
-            factory.monitor_ready(self._shared.client.greeting)
+            factory.monitor_ready(monitor.client.greeting)
+        take = SharedJSONServer.take_descriptors if dialect == "json" else None
+        self._let_in(self._entrances[0], own, take)
         for entrance in self._entrances[1:]:
             self._let_in(entrance, text)
 
