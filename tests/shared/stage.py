@@ -37,6 +37,7 @@ class Monitor:
 
     def __init__(self, protocol: Any) -> None:
         self.transport = Transport()
+        self.gone = False
         self._protocol = protocol
         protocol.makeConnection(self.transport)
 
@@ -69,6 +70,7 @@ class Monitor:
         return [command.get("execute") or command["exec-oob"] for command in done]
 
     def is_gone(self, error: Exception | None = None) -> None:
+        self.gone = True
         self._protocol.connectionLost(Failure(error or ConnectionLost()))
 
 
@@ -158,7 +160,7 @@ class Stage:
     def ends(self) -> None:
         """Let the service stop, with nobody connected to it."""
         stopping = self.service.stopService()
-        if self.monitor is not None:
+        if self.monitor is not None and not self.monitor.gone:
             self.monitor.is_gone(ConnectionDone())
         for client in self._clients:
             if not client.left:
