@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IUNIXTransport
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from tests.wires import Transport
 from txqmp.journal.record import Entry, Kind, Record, Run
@@ -32,11 +35,23 @@ def values(data: bytes) -> list[Any]:
     return [json.loads(piece.raw) for piece in splitter.feed(data) + splitter.finish()]
 
 
+@implementer(IUNIXTransport)
+class UNIXTransport(Transport):
+    """Takes descriptors, and keeps the inodes of their files, each with the bytes before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passed: list[tuple[bytes, int]] = []
+
+    def sendFileDescriptor(self, descriptor: int) -> None:
+        self.passed.append((self.value(), os.fstat(descriptor).st_ino))
+
+
 class Monitor:
     """The other end of the one connection."""
 
     def __init__(self, protocol: Any) -> None:
-        self.transport = Transport()
+        self.transport = UNIXTransport()
         self.gone = False
         self._protocol = protocol
         protocol.makeConnection(self.transport)
@@ -86,6 +101,11 @@ class Client:
     def sends(self, *chunks: bytes) -> None:
         for chunk in chunks:
             self.guest.dataReceived(chunk)
+
+    def passes(self, descriptor: int, data: bytes) -> None:
+        """Send bytes, and a descriptor with the first."""
+        self.guest._inner._descriptors.append(descriptor)
+        self.sends(data)
 
     def asks(self, *messages: Any) -> None:
         """Send JSON commands; a string is one without arguments."""
