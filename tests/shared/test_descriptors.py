@@ -165,3 +165,15 @@ def test_nor_when_the_monitor_is_gone(files: list[File]) -> None:
     client.leaves()
     stage.again()
     assert stage.monitor.asked() == []
+
+
+def test_those_of_commands_that_are_read_later(files: list[File]) -> None:
+    stage = Stage.ready()
+    client = stage.client()
+    client.does_not_read()
+    hands_all(client, files)
+    assert stage.monitor.asked() == []
+    client.reads()
+    while stage.monitor.answers():
+        pass
+    assert [inode for _, inode in stage.monitor.transport.passed] == [f.inode for f in files]

@@ -348,3 +348,10 @@ def test_links_hold_after_what_was_answered_here() -> None:
         records = stage.records(lambda r, name=name: r.fields.get("command") == name)
         assert len({record.fields["link"] for record in records}) == 1
         assert {record.connection for record in records} == {1, 2}
+
+
+def test_an_event_that_is_printed_prettily_is_passed_on_in_a_line() -> None:
+    stage = Stage.ready()
+    client = stage.client()
+    stage.monitor.says(b'{\n  "event": "A",\n  "data": {\n    "n": 1.10\n  }\n}')
+    assert client.raw() == b'{   "event": "A",   "data": {     "n": 1.10   } }\r\n'
