@@ -17,6 +17,7 @@ from zope.interface import implementer
 from tests.wires import Transport
 from txqmp.journal.record import Entry, Kind, Record, Run
 from txqmp.jsonqmp.values import ValueSplitter
+from txqmp.proxy.tap import HOLD
 from txqmp.service.shared import SharedService
 
 GREETING = (
@@ -242,8 +243,7 @@ class Stage:
 
     def records(self, wanted: Callable[[Record], object] | Kind | None = None) -> list[Record]:
         """What was journalled, of a kind, or as wanted."""
-        for _ in range(3):
-            self.clock.advance(0)
+        self.clock.advance(HOLD)
         return [
             record
             for record in self.journal.records

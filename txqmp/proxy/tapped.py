@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txqmp.monitor.closing import abort
+from txqmp.monitor.writing import writer_at_once
 from txqmp.proxy.descriptors import carries_descriptors, close_all, read_in_place
 
 CONNECTION = "connection"
@@ -51,6 +52,14 @@ class TappedProtocol(ProtocolWrapper):
     def write(self, data: bytes) -> None:
         """The client says something."""
         super().write(data)
+        self._said(data)
+
+    def write_at_once(self, data: bytes) -> None:
+        """The client says something, and it is sent now if it can be."""
+        writer_at_once(self.transport)(data)
+        self._said(data)
+
+    def _said(self, data: bytes) -> None:
         if self._descriptors:
             passed, self._descriptors = self._descriptors, 0
             self.tap.to_monitor(data, passed)
@@ -157,6 +166,11 @@ class TappedServer(ProtocolWrapper):
     def write(self, data: bytes) -> None:
         """The server says something."""
         super().write(data)
+        self._tap.to_client(data)
+
+    def write_at_once(self, data: bytes) -> None:
+        """The server says something, and it is sent now if it can be."""
+        writer_at_once(self.transport)(data)
         self._tap.to_client(data)
 
     def writeSequence(self, data: Iterable[bytes]) -> None:

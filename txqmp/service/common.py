@@ -32,7 +32,8 @@ class CommonPort(JournalledPort):
     Listens for clients, who wait until the monitor's dialect is known.
 
     A subclass makes the monitor, with ``_upstream_tap``, and says in ``_choose`` who the clients
-    talk to then; in ``_about``, if need be, what more is journalled of their commands.
+    talk to then; in ``_about``, if need be, what more is journalled of their commands, and in
+    ``_hold`` for how long the taps wait for more, in seconds.
 
     :param ports: the strings of the server endpoints, an entrance for each.
     :param journal: opened and closed with the service.
@@ -45,6 +46,7 @@ class CommonPort(JournalledPort):
 
     _monitor: CommonMonitor
     _about: Callable[[int], dict[str, Any]] | None = None
+    _hold = 0.0
 
     def __init__(
         self,
@@ -101,7 +103,7 @@ class CommonPort(JournalledPort):
         def link(slot: Slot) -> int | None:
             return self._links.of_monitor(next(places) if slot.id is ABSENT else slot.id)
 
-        return self._tap(next(self._numbers), _OURSELVES, link=link)
+        return self._tap(next(self._numbers), _OURSELVES, link=link, hold=self._hold)
 
     def _client_tap(self, transport: Any, number: int) -> Tap:
         if not self._quiet:
@@ -112,7 +114,9 @@ class CommonPort(JournalledPort):
         def link(slot: Slot) -> int:
             return self._links.of_client(number, next(places))
 
-        return self._tap(number, describe_peer(transport), link=link, about=self._about)
+        return self._tap(
+            number, describe_peer(transport), link=link, about=self._about, hold=self._hold
+        )
 
     def _client_gone(self, number: int, reason: str) -> None:
         self._links.forget(number)

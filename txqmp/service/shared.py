@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from txqmp.gateway.server import OnLoss
 from txqmp.journal.writer import Journal
 from txqmp.monitor.server import SlowClient
+from txqmp.proxy.tap import HOLD
 from txqmp.service.common import MAX_DELAY, CommonPort
 from txqmp.shared.asked import Judge
 from txqmp.shared.gateway import SharedGatewayFactory
@@ -90,6 +91,8 @@ class SharedService(CommonPort):
         )
         self._ledger = Ledger()
         self._about = self._ledger.about
+        # To decode at once would hold the next command up.
+        self._hold = HOLD
         self._shared = SharedMonitor(
             name,
             endpoint,
