@@ -18,7 +18,8 @@ MEGABYTE = 1 << 20
 async def shared(programs: Programs, *options: str) -> Program:
     proxy = programs.twistd(
         "qmp-proxy", "--shared", "--connect", "unix:qemu.sock", "--listen", "unix:proxy.sock",
-        "--listen-text", "unix:text.sock", "--client-queue", "3000000", "--journal", "j.jsonl", *options,
+        "--listen-text", "unix:text.sock", "--client-queue", "3000000",
+        "--journal", "j.jsonl", *options,
     )  # fmt: skip
     await proxy.says(b"ready: clients connect to")
     return proxy
