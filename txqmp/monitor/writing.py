@@ -51,8 +51,9 @@ def writer_at_once(transport: Any) -> Callable[[bytes], object]:
     if is_plain(transport):
         return partial(write_at_once, transport)
     # One that wraps another may know how to.
-    write: Callable[[bytes], object] = getattr(transport, "write_at_once", transport.write)
-    return write
+    if hasattr(transport, "write_at_once"):
+        return lambda data: transport.write_at_once(data)
+    return lambda data: transport.write(data)
 
 
 class GatheringWriter:
