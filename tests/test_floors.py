@@ -16,7 +16,7 @@ FLOORS = [
     {"monitor"},
     {"text", "jsonqmp"},
     {"sniffer", "testing"},
-    {"proxy", "machine", "gateway", "wrap"},
+    {"proxy", "machine", "gateway", "policy", "wrap"},
     {"service"},
     {"cli"},
 ]

@@ -16,6 +16,7 @@ Everything that txqmp raises of its own accord::
         ├── GreetingTimeout             the monitor stayed silent
         ├── EventTimeout                the event that was waited for did not come
         ├── JournalError                a journal cannot be opened or read
+        ├── PolicyError                 a policy cannot be read
         ├── TakeoverError               a monitor's socket cannot be taken over, or given back
         └── WrapError                   a QEMU cannot be started as it should be
 
@@ -194,6 +195,10 @@ class EventTimeout(MonitorError):
 
 class JournalError(MonitorError):
     """A journal cannot be opened, written or read; the message names the file."""
+
+
+class PolicyError(MonitorError):
+    """A policy cannot be read; the message names the file and the line."""
 
 
 class TakeoverError(MonitorError):
