@@ -82,7 +82,8 @@ def _name(text: str) -> tuple[str, str]:
     text = text.lstrip(_BLANK)
     match = _NAME.match(text)
     assert match is not None, "it matches nothing, too"
-    name = plain(match[0])
+    # QEMU knows no quotes here; the text protocol does (rule 9).
+    name = plain(match[0].strip('"'))
     return ALIASES.get(name, name), text[match.end() :].lstrip(_BLANK)
 
 

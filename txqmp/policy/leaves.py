@@ -95,7 +95,7 @@ def leaves_of_line(line: Line) -> Leaves:
         for value in _as_kept(word):
             found.append(Leaf(place, value))
             # The words of JSON with blanks in it are no JSON.
-            for opened in _opened(line.name, place, value, json_too=place[0].isalpha()):
+            for opened in _opened(line.name, place, value, json_too=not place[0].isdigit()):
                 found += opened.items
                 readable = readable and opened.readable
     return Leaves(tuple(dict.fromkeys(found)), readable)
@@ -130,12 +130,14 @@ def _options(command: str, text: str) -> Iterator[tuple[Path, str]]:
         return
     for place, option in enumerate(_OPTION.findall(text)):
         name, given, value = option.partition("=")
-        if given:
-            yield tuple(plain(name).split(".")), value.replace(",,", ",")
-        elif place == 0 and implied is not None:
-            yield tuple(implied.split(".")), option.replace(",,", ",")
-        else:
+        value = (value if given else option).replace(",,", ",")
+        if not given and (place or implied is None):
             yield tuple(plain(option).split(".")), "on"
+        elif not given or (implied is not None and plain(name) == implied.partition(".")[0]):
+            assert implied is not None
+            yield tuple(implied.split(".")), value
+        else:
+            yield tuple(plain(name).split(".")), value
 
 
 def readings(value: str) -> tuple[str, ...]:
