@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import secrets
 import shutil
 import socket
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 
 from tests.integration.programs import PATIENCE, Program, Programs, eventually
-from tests.policy.evasions import EVIL, NOTHING, READS, RUNS, STOPS, WRITES, Evasion
+from tests.policy.evasions import EVIL, NOTHING, READS, RUNS, STOPS, WRITES, Evasion, line
+from txqmp.policy.hmp import read_line
 
 pytestmark = pytest.mark.peer("qemu-system-x86_64")
 
@@ -123,6 +125,34 @@ async def test_those_that_read(programs: Programs, folder: Path, evil: Path) -> 
     monitor.close()
     # A secret's file is read and closed again; what is in a transaction wants a disk.
     assert found == {evasion.what: evasion.works for evasion in READS}
+
+
+NUMBERS = ["0", "16", "(0)", "(1+2)*2", "8 + 8", "0x10", "'a'", "$eip ", "-0", "1.5", "x", "8 %3"]
+WORDS = ["w", '"w"', '"w x"', '"a\\"b"', 'w"x"', '""', '"w', "-d", "1", "+", "w;", "'w'"]
+BLANKS = ["", " ", "  ", "\t", "\n", "\v\f\r"]
+
+
+async def test_lines_are_read_as_qemu_reads_them(programs: Programs, folder: Path) -> None:
+    await programs.qemu("qemu.sock", "-machine", "pc,accel=tcg", "-nodefaults", "-S")
+    monitor = Monitor(folder / "qemu.sock")
+    dice = random.Random(20090619)
+    here = set(folder.iterdir())
+    good = 0
+    for _ in range(2000):
+        parts = [dice.choice(NUMBERS), dice.choice(NUMBERS), dice.choice(WORDS)]
+        text = f"memsave {''.join(dice.choice(BLANKS) + part for part in parts)}"
+        text += dice.choice(BLANKS)
+        monitor.say(line(text))
+        written = set(folder.iterdir()) - here
+        for path in written:
+            path.unlink()
+        read = read_line(text)
+        assert read is not None
+        name = dict(read.arguments).get("filename") if read.readable else None
+        assert [path.name for path in written] == ([name] if name else []), repr(text)
+        good += bool(name)
+    assert good > 500
+    monitor.close()
 
 
 async def test_those_that_do_nothing(programs: Programs, folder: Path) -> None:

@@ -25,13 +25,18 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r"}
 _FORMAT = re.compile(r"/\w*")
-# An operand and what may stand before it; brackets are passed over, not matched.
+# Brackets are passed over, not matched: what is wrong with them is for QEMU to say.
 _OPERAND = re.compile(
-    r"(?:[-+~(]\s*)*(?:0[xX][0-9a-fA-F]+|[0-9]+(?:\.[0-9]+)?|\$[a-zA-Z0-9_.]+\s*|'.')\s*(?:\)\s*)*",
-    re.DOTALL,
+    r"""
+    (?: [-+~( \t\n\v\f\r] )*+
+    (?: 0[xX][0-9a-fA-F]+ | 0[0-7]* | [1-9][0-9]* | \$[a-zA-Z0-9_.]+ | '.' )
+    (?: [) \t\n\v\f\r] )*+
+    """,
+    re.DOTALL | re.VERBOSE,
 )
 _OPERATOR = re.compile(r"[-+*/%&|^]")
-_UNIT = re.compile(r"[a-zA-Z]*")
+_SIZE = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]*\.?[0-9]+[bBkKmMgGtTpPeE]?")
+_TIME = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?(?:[mun]s)?")
 
 
 class Line(NamedTuple):
@@ -136,8 +141,10 @@ class _Reader:
                 self._number(name)
         elif kind[0] == "/":
             self._match(name, _FORMAT, needed=False)
-        elif kind[0] in "ilMoT":
+        elif kind[0] in "ilM":
             self._number(name)
+        elif kind[0] in "oT":
+            self._match(name, _SIZE if kind[0] == "o" else _TIME)
         elif kind[0] == "S":
             self._keep(name, len(self._text))
         else:
@@ -185,5 +192,4 @@ class _Reader:
             position += 1
         else:
             self._failed = True
-        unit = _UNIT.match(self._text, position)
-        self._keep(name, position if unit is None else unit.end())
+        self._keep(name, position)
