@@ -43,7 +43,7 @@ class Positions:
             if equals is None:
                 self._enter(statement, line)
             else:
-                self._note((*self._header, *_names(statement[:equals])), line)
+                self._note((*self._header, *_names(f"{statement[:equals]} = 0")), line)
 
     def line(self, key: Key) -> int:
         """Tell the line of a value, or of the nearest thing that it is part of; 1, of nothing."""
@@ -58,7 +58,7 @@ class Positions:
     def _enter(self, statement: str, line: int) -> None:
         """A header: what follows is in the table that it names."""
         array = statement.startswith("[[")
-        names = _names(statement.strip("[ \t]"))
+        names = _names(statement)
         key: Key = ()
         for place, name in enumerate(names, 1):
             key = (*key, name)
@@ -93,11 +93,13 @@ def _statements(text: str) -> list[tuple[int, str, int | None]]:
     return found
 
 
-def _names(keys: str) -> tuple[str, ...]:
-    """Read the dotted keys of a header or of a statement."""
-    value: Any = tomllib.loads(f"{keys.strip()} = 0")
+def _names(statement: str) -> tuple[str, ...]:
+    """Read the keys of a statement; what it gives them does not matter."""
+    value: Any = tomllib.loads(statement)
     names = []
-    while isinstance(value, dict):
+    while isinstance(value, dict) and value:
         ((name, value),) = value.items()
         names.append(name)
+        if isinstance(value, list):
+            (value,) = value
     return tuple(names)
