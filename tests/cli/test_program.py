@@ -77,6 +77,10 @@ def test_version(tmp_path: Path) -> None:
         ([], "Usage: txqmp <command> [options]"),
         (["run"], "Usage: txqmp run [options] ENDPOINT COMMAND [ARGUMENT …]"),
         (["journal", "show"], "Usage: txqmp journal show [options] FILE"),
+        (["policy"], "Usage: txqmp policy <command> [options] FILE …"),
+        (["policy", "check"], "Usage: txqmp policy check FILE"),
+        (["policy", "learn"], "Usage: txqmp policy learn [options] JOURNAL …"),
+        (["policy", "test"], "Usage: txqmp policy test [options] FILE JOURNAL …"),
         (["takeover"], "Usage: txqmp takeover [options] PATH"),
     ],
 )
@@ -92,7 +96,7 @@ def test_each_command_tells_the_version(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        ([], "say what to do: demo, journal, run, shell, takeover"),
+        ([], "say what to do: demo, journal, policy, run, shell, takeover"),
         (["nosuch"], "nosuch"),
         (["run"], "run wants an endpoint and a command"),
         (["run", "/run/vm.sock", "stop"], "for a UNIX socket: unix:/run/vm.sock"),
@@ -102,6 +106,12 @@ def test_each_command_tells_the_version(tmp_path: Path) -> None:
         (["journal"], "say what to do with the journal"),
         (["journal", "show"], "journal show wants a file"),
         (["journal", "show", "-f", "-"], "leave --follow out"),
+        (["policy"], "say what to do with a policy: check, learn, test"),
+        (["policy", "check"], "policy check wants a file"),
+        (["policy", "check", "nosuch.toml"], "nosuch.toml: No such file or directory"),
+        (["policy", "learn"], "policy learn wants a file"),
+        (["policy", "learn", "nosuch.jsonl"], "nosuch.jsonl: No such file or directory"),
+        (["policy", "test", "a.toml"], "policy test wants a policy and a journal"),
         (["demo", "extra"], "unexpected argument: extra"),
         (["takeover"], "takeover wants the path of a monitor's socket"),
         (["takeover", "a.sock", "extra"], "unexpected argument: extra"),

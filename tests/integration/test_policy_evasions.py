@@ -15,6 +15,7 @@ import pytest
 
 from tests.integration.programs import PATIENCE, Program, Programs, eventually
 from tests.policy.evasions import EVIL, NOTHING, READS, RUNS, STOPS, WRITES, Evasion, line
+from tests.policy.test_rulesets import QEMU
 from txqmp.policy.hmp import read_line
 
 pytestmark = pytest.mark.peer("qemu-system-x86_64")
@@ -160,3 +161,11 @@ async def test_those_that_do_nothing(programs: Programs, folder: Path) -> None:
     monitor = Monitor(folder / "qemu.sock")
     assert [monitor.say(evasion.wire) for evasion in NOTHING] == ["running"] * len(NOTHING)
     monitor.close()
+
+
+async def test_the_list_of_commands_is_qemus(programs: Programs, folder: Path) -> None:
+    await programs.qemu()
+    monitor = Monitor(folder / "qemu.sock")
+    names = {entry["name"] for entry in monitor.ask("query-commands")}
+    monitor.close()
+    assert names == set(QEMU["qmp"])

@@ -23,6 +23,7 @@ class TxqmpOptions(CommandOptions):
     subCommands = [
         subcommand("demo", "DemoOptions", "Show a recorded session with a simulated machine."),
         subcommand("journal", "JournalCommandOptions", "Read journals."),
+        subcommand("policy", "PolicyCommandOptions", "Say who may say what, and try it."),
         subcommand("run", "RunOptions", "Send one command to a monitor and show the answer."),
         subcommand("shell", "ShellOptions", "Talk with a monitor, command by command."),
         subcommand("takeover", "TakeoverOptions", "Record what is said at a running monitor."),

@@ -210,10 +210,14 @@ class _Reader:
     def _several(self, at: Key, table: Mapping[str, Any], key: str) -> list[str] | None:
         return self.strings((*at, key), table[key]) if key in table else None
 
-    def strings(self, at: Key, value: Any) -> list[str]:
-        """Read a text or a list of them."""
+    def strings(self, at: Key, value: Any, *, blank: bool = False) -> list[str]:
+        """
+        Read a text or a list of them.
+
+        :param blank: a text may be empty.
+        """
         values = value if isinstance(value, list) else [value]
-        if not all(isinstance(each, str) and each for each in values):
+        if not all(isinstance(each, str) and (each or blank) for each in values):
             self.refuse(at, f"{at[-1]} is a text, or a list of texts")
         if value == [] and at != ("include",):
             self.refuse(at, f"{at[-1]} is empty: this matches nothing")
@@ -237,7 +241,7 @@ class _Reader:
             key: Key = (*at, *path)
             if "" in written.split("."):
                 self.refuse(key, f"{written!r} is no path of an argument: write a.b.*")
-            conditions.append(Condition.parse(written, self.strings(key, globs)))
+            conditions.append(Condition.parse(written, self.strings(key, globs, blank=True)))
         return tuple(conditions)
 
     def _who(self, at: Key, table: Any) -> Who:

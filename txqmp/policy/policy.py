@@ -139,9 +139,9 @@ class Policy:
         """
         Judge a message.
 
-        :param message: its exact bytes as they would be sent on, a line without its end or one
-            JSON value. A command that was read already is taken as well, but what its reader
-            passed over (a member that was there twice) is not seen then.
+        :param message: its exact bytes as they would be sent on, one line or one JSON value. A
+            command that was read already is taken as well, but what its reader passed over (a
+            member that was there twice) is not seen then.
         :returns: the strictest of the verdicts on all that the message asks for.
         """
         try:
@@ -200,6 +200,6 @@ def _read(dialect: Dialect, message: Message) -> tuple[list[Ask], bool]:
     if isinstance(message, text_grammar.Command):
         return unfold_text(message), False
     if dialect == "text":
-        return unfold_text(message.removesuffix(b"\n").removesuffix(b"\r")), False
+        return unfold_text(message), False
     command = json_grammar.parse_unambiguous_command(message)
     return unfold_json(command), command.oob

@@ -43,11 +43,11 @@ def unfold_text(message: bytes | text_grammar.Command) -> list[Ask]:
     Its words are read by the rules of QMP 0.1 and by those of the human monitor, which differ
     in what a quotation is: a gateway may use either.
 
-    :param message: its bytes, without the line end.
+    :param message: its bytes, with or without the line end.
     :raises ProtocolViolation: it is no command.
     """
     if isinstance(message, bytes):
-        parsed = text_grammar.parse_command(message)
+        parsed = text_grammar.parse_command(message.removesuffix(b"\n").removesuffix(b"\r"))
         if parsed is None:
             return []
         message = parsed
