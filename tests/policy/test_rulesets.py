@@ -126,8 +126,10 @@ def test_what_is_allowed_changes_nothing(message: bytes) -> None:
 
 @given(st.text(max_size=30))
 def test_a_line_that_is_allowed_begins_with_a_word_that_reads(text: str) -> None:
+    # With a byte that cannot be printed it is no command of QEMU's, be it allowed or not.
+    printable = "".join(c for c in text if " " <= c <= "~" or c in "\t\n\v\f\r")
     if not denied(READ_ONLY, line(text)):
-        first = text.strip(" \t\n\v\f\r").split("/")[0].split()
+        first = printable.split("/")[0].split()
         assert not first or first[0].lower().strip('"') in ("help", "?", "print", "p", "info")
 
 

@@ -88,8 +88,8 @@ def test_a_transaction_of_thousands_is_refused() -> None:
 
 
 def test_arguments_without_end_cannot_be_told() -> None:
-    assert leaves_of([1] * 9_000).readable
-    assert not leaves_of([1] * 10_001).readable
+    assert leaves_of([1] * 1_900).readable
+    assert not leaves_of([1] * 2_001).readable
 
 
 def test_leaves() -> None:
@@ -192,3 +192,17 @@ def test_readings_of_a_name(value: str, reading: str) -> None:
 
 def test_a_long_text_is_no_name() -> None:
     assert readings(":/" * 10_000) == (":/" * 10_000,)
+    assert readings("a:" * 17 + "/") == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["x " + "(" * 70_000, "memsave " + "1+" * 40_000, "stop " + "a " * 30_000,
+             "drive_add 0 " + "a=b," * 16_000, "nosuch " + "a,b=c:/," * 8_000]
+)  # fmt: skip
+def test_lines_without_end_cannot_be_told(text: str) -> None:
+    message = json.dumps(
+        {"execute": "human-monitor-command", "arguments": {"command-line": text}}
+    ).encode()
+    (_, ask) = unfold_json(message)
+    assert not ask.leaves.readable
+    assert len(ask.leaves.items) < 100_000

@@ -18,6 +18,9 @@ from txqmp.policy.names import ALIASES, plain
 LONGEST_WORD = 1023
 """Bytes of a word that QEMU keeps; it drops the rest without a word."""
 
+LONGEST_LINE = 65536
+"""Characters of arguments that are looked at; nobody can say what more than that is."""
+
 _BLANK = " \t\n\v\f\r"
 _NAME = re.compile(r"[^/ \t\n\v\f\r]*")
 _WORD = re.compile(r"[^ \t\n\v\f\r]+")
@@ -69,8 +72,12 @@ def read_line(text: str) -> Line | None:
     if not text:
         return None
     name, rest = _name(text)
+    sub = ""
     if name == "info":
         sub, rest = _name(rest)
+    if len(rest) > LONGEST_LINE:
+        return Line(name, sub, (), (), rest, False)
+    if name == "info":
         return Line(name, sub, (), _words(rest), rest, True)
     words = _words(rest)
     parameters = PARAMETERS.get(name)

@@ -23,9 +23,10 @@ _PSEUDO = re.compile(r"\s*json:(?=\s*\S)", re.IGNORECASE)
 _OPTION = re.compile(r"(?:[^,]|,,)+")
 _ROOT = re.compile(r"/proc/[^/]+/(?:root|cwd)(?=/|$)")
 _COLON = re.compile(r":(?=[/.\w])")
+_MOST_PROTOCOLS = 16
 _LONGEST_NAME = 8192
 """Characters; QEMU's own bound is 4096 bytes, for a name with all its protocols."""
-_MOST = 10_000
+_MOST = 2_000
 """Values among the arguments of a command; of more, nobody can say what they are."""
 
 Path = tuple[str, ...]
@@ -63,6 +64,8 @@ def leaves_of(value: JSONValue) -> Leaves:
         if len(found) + len(left) > _MOST:
             return Leaves(tuple(found), False)
         path, part = left.pop()
+        if isinstance(part, (dict, list)) and len(part) > _MOST:
+            return Leaves(tuple(found), False)
         if isinstance(part, dict):
             # QEMU takes "file.driver" for a driver in a file where JSON is in a string.
             left += [((*path, *plain(key).split(".")), member) for key, member in part.items()]
@@ -98,6 +101,8 @@ def leaves_of_line(line: Line) -> Leaves:
             for opened in _opened(line.name, place, value, json_too=not place[0].isdigit()):
                 found += opened.items
                 readable = readable and opened.readable
+                if len(found) > _MOST:
+                    return Leaves(tuple(found), False)
     return Leaves(tuple(dict.fromkeys(found)), readable)
 
 
@@ -128,7 +133,8 @@ def _options(command: str, text: str) -> Iterator[tuple[Path, str]]:
     implied = IMPLIED.get(command)
     if "=" not in text and "," not in text and implied is None:
         return
-    for place, option in enumerate(_OPTION.findall(text)):
+    for place, found in enumerate(_OPTION.finditer(text)):
+        option = found[0]
         name, given, value = option.partition("=")
         value = (value if given else option).replace(",,", ",")
         if not given and (place or implied is None):
@@ -147,10 +153,16 @@ def readings(value: str) -> tuple[str, ...]:
     and a detour over ``/proc/PID/root``.
 
     Links in the file system are not looked at. What is too long for a name is itself alone.
+
+    :returns: none, where there are too many.
     """
     if len(value) > _LONGEST_NAME:
         return (value,)
-    names = [value, *(value[match.end() :] for match in _COLON.finditer(value))]
+    names = [value]
+    for match in _COLON.finditer(value):
+        if len(names) > _MOST_PROTOCOLS:
+            return ()
+        names.append(value[match.end() :])
     for name in tuple(names):
         if "/" in name:
             straight = posixpath.normpath(name)

@@ -120,10 +120,9 @@ class Condition(NamedTuple):
         )
 
     def _may_be(self, value: str) -> bool:
-        return any(
-            fnmatchcase(reading.lower(), glob.lower())
-            for reading in readings(value)
-            for glob in self.globs
+        found = readings(value)
+        return not found or any(
+            fnmatchcase(reading.lower(), glob.lower()) for reading in found for glob in self.globs
         )
 
 
