@@ -85,6 +85,8 @@ def test_arguments(text: str, arguments: dict[str, str]) -> None:
         'memsave 0 16 "/x',
         'memsave 0 16 "/x" y',
         "memsave 0",
+        "object_add",
+        "logfile",
         "memsave x 1 y",
         "migrate",
         "migrate -x tcp:h:1",

@@ -90,7 +90,10 @@ def test_what_cannot_be_read_is_not_learned() -> None:
 
 
 VALUES = st.recursive(
-    st.booleans() | st.integers() | st.text(max_size=8) | st.just("/a/[b]*"),
+    st.booleans()
+    | st.integers()
+    | st.text(max_size=8)
+    | st.sampled_from(["/a/[b]*", "/a/../b", "file:/a//b", "c:" * 20 + "/../x"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(["a", "b-c", "d_e", "", "[x]", "**"]), inner, max_size=2)

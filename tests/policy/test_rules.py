@@ -82,6 +82,8 @@ def test_a_permission_by_client_wants_to_know(condition: str, allowed: list[Clie
         ('"filename" = "/var/*"', {"filename": "/var/a/../x"}, True, True),
         ('"filename" = "/var/*"', {"filename": "/var//x"}, True, True),
         ('"filename" = "/etc/*"', {"filename": "file:/etc/x"}, True, False),
+        ('"filename" = "/ETC/*"', {"filename": "/etc/x"}, True, False),
+        ('"filename" = "/b/*"', {"filename": "a:" * 17 + "/etc/x"}, True, False),
         ('"filename" = "/etc/*"', {"other": "/etc/x"}, False, False),
         ('"filename" = "/etc/*"', {}, False, False),
         ('"file.filename" = "/a"', {"file": {"filename": "/a"}}, True, True),
@@ -182,6 +184,14 @@ def test_one_denial_denies_all() -> None:
     )
     actions = [{"type": "abort"}, {"type": "drive-backup", "data": {}}]
     assert not judging.judge(LOCAL, "json", said("transaction", actions=actions[:1])).denied
+    assert judging.judge(LOCAL, "json", said("transaction", actions=actions)).denied
+
+
+def test_a_denial_is_stricter_than_any_delay() -> None:
+    judging = policy(
+        rule("delay", 'command = "abort"\nseconds = 60') + rule("deny", 'command = "drive-*"')
+    )
+    actions = [{"type": "abort"}, {"type": "drive-backup", "data": {}}]
     assert judging.judge(LOCAL, "json", said("transaction", actions=actions)).denied
 
 

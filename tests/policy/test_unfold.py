@@ -158,6 +158,7 @@ def test_text_is_read_by_both_rules() -> None:
 @pytest.mark.parametrize(
     ("name", "sub", "names"),
     [
+        ("info", "Block", ("info block", "query-block")),
         ("info", "block", ("info block", "query-block")),
         ("query-block", "", ("query-block", "info block")),
         ("info", "cpus", ("info cpus", "query-cpus-fast")),

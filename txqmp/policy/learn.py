@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from txqmp.policy.hmptable import PARAMETERS
-from txqmp.policy.leaves import Leaf, Path
+from txqmp.policy.leaves import Leaf, Path, readings
 from txqmp.policy.request import Ask, Voice
 from txqmp.policy.unfold import unfold_json, unfold_text
 
@@ -54,7 +54,7 @@ class Lesson:
         for leaf in leaves:
             values = case.setdefault(leaf.path, {})
             if len(values) <= _MANY:
-                values[_glob(leaf.value)] = None
+                values |= dict.fromkeys(_globs(leaf.value))
 
     def policy(self) -> str:
         """Write the policy, in TOML."""
@@ -92,11 +92,12 @@ def _is_place(path: Path) -> bool:
     return path == ("line",) or path[0].isdigit()
 
 
-def _glob(value: str) -> str:
+def _globs(value: str) -> list[str]:
+    """Write what allows a value: the folder that it is in, or itself with all that it may mean."""
     folder, slash, name = value.rpartition("/")
     if value.startswith("/") and name and posixpath.normpath(value) == value:
-        return f"{_exactly(folder)}{slash}*"
-    return _exactly(value)
+        return [f"{_exactly(folder)}{slash}*"]
+    return [_exactly(reading) for reading in readings(value) or (value,)]
 
 
 def _exactly(value: str) -> str:

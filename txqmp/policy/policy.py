@@ -70,13 +70,11 @@ class Policy:
         """
         rules = [_short("--deny", Action.DENY, glob) for glob in dict.fromkeys(deny)]
         rules += [_short("--allow", Action.ALLOW, glob) for glob in dict.fromkeys(allow)]
-        labels = {rule.label for rule in base.rules} if base is not None else set()
         if read_only:
-            rules += [rule for rule in ruleset("read-only") if rule.label not in labels]
+            rules += ruleset("read-only")
         if base is not None:
             return cls([*rules, *base.rules], base.default, dry_run=dry_run)
-        only = allow and not read_only
-        return cls(rules, Action.DENY if only else Action.ALLOW, dry_run=dry_run)
+        return cls(rules, Action.DENY if allow else Action.ALLOW, dry_run=dry_run)
 
     def hits(self) -> dict[str, int]:
         """
