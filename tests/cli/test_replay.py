@@ -16,6 +16,7 @@ import pytest
 
 from tests.cli.test_program import ROOT, program
 from tests.replay.example import JSON, TEXT, TEXT_GREETING, recorded, written
+from txqmp.journal import Kind, Torn, read
 
 PATIENCE = 60.0
 """Seconds after which a program that says nothing is killed; nothing is measured by it."""
@@ -43,7 +44,9 @@ def replaying(folder: Path, *argv: str, says: str) -> Iterator[subprocess.Popen[
         watchdog.start()
         try:
             assert process.stderr is not None
-            assert process.stderr.readline().decode() == says + "\n"
+            # Behind faults there is a proxy, whose log comes before.
+            lines = (line.decode() for line in process.stderr)
+            assert next(line for line in lines if " ready: " not in line) == says + "\n"
             yield process
         finally:
             watchdog.cancel()
@@ -189,6 +192,11 @@ def test_what_may_differ_may_be_named(folder: Path) -> None:
             ["json.jsonl", "--listen=unix:m", "--mode=loose", "--else-connect=x:"],
             "--else-connect x:",
         ),
+        (["json.jsonl", "--listen=unix:m", "--record=x"], "--record goes with --fault"),
+        (
+            ["json.jsonl", "--as-client", "--fault=drop:event=STOP"],
+            "--fault goes not with --as-client",
+        ),
         (["nosuch.jsonl", "--listen=unix:m"], "nosuch.jsonl: No such file or directory"),
         (["json.jsonl", "--listen=unix:m", "--monitor=vm2"], "no monitor vm2 (it has: vm1)"),
         (["json.jsonl", "--listen=unix:m", "--connection=2"], "no connection 2 (it has: 1)"),
@@ -203,3 +211,16 @@ def test_errors_are_one_line(folder: Path, argv: list[str], says: str) -> None:
     (line,) = done.stderr.decode().splitlines()
     assert line.startswith("txqmp: ")
     assert says in line
+
+
+def test_a_fault_is_done_to_what_is_replayed_and_recorded(folder: Path) -> None:
+    says = "replaying text.jsonl at unix:m.sock: 1 conversation in QMP 0.1, 1 rule for faults"
+    rule = "fail:command=stop:desc=no such luck"
+    options = ("--listen=unix:m.sock", "-s0", "--mode=loose", f"--fault={rule}")
+    with replaying(folder, "text.jsonl", *options, says=says) as process:
+        assert "- ERR no such luck" in talk(folder, "stop")
+        process.send_signal(signal.SIGINT)
+        process.wait(PATIENCE)
+    entries = read(folder / "replay-faults.jsonl")
+    kinds = [entry.kind for entry in entries if not isinstance(entry, Torn)]
+    assert Kind.FAULT in kinds

@@ -16,12 +16,16 @@ from txqmp.cli.answers import error_text, printable, write_out
 from txqmp.cli.command import CommandOptions
 from txqmp.cli.foreground import catch_signals, show_log
 from txqmp.errors import MonitorError
+from txqmp.faults.side import FaultPlan
+from txqmp.journal.writer import Journal
 from txqmp.monitor.observer import OneShotObserver
 from txqmp.replay.compare import IGNORED, Comparison
+from txqmp.replay.endpoint import ReplayEndpoint
 from txqmp.replay.factory import replay_factory
 from txqmp.replay.matching import MODES
 from txqmp.replay.recording import Recording
 from txqmp.replay.resend import resend
+from txqmp.service.faultoptions import FaultOptions
 from txqmp.service.options import (
     check_server_string,
     client_endpoint,
@@ -29,8 +33,9 @@ from txqmp.service.options import (
     safe_server_string,
     seconds,
 )
+from txqmp.service.proxy import ProxyService
 
-_SERVER_ONLY = ("listen", "mode", "else-connect")
+_SERVER_ONLY = ("listen", "mode", "else-connect", "faults", "record")
 _CLIENT_ONLY = ("connect", "timeout", "ignore")
 
 
@@ -46,7 +51,7 @@ def speed(value: str) -> float:
     return number
 
 
-class ReplayOptions(CommandOptions):
+class ReplayOptions(FaultOptions, CommandOptions):
     """The command line of ``txqmp replay``."""
 
     synopsis = "txqmp replay [options] JOURNAL"
@@ -72,6 +77,12 @@ class ReplayOptions(CommandOptions):
             speed,
         ],
         ["else-connect", None, None, "a monitor that is asked what is not in the record."],
+        [
+            "record",
+            None,
+            None,
+            "with --fault: the journal of what was done to whom; replay-faults.jsonl unless given.",
+        ],
         ["monitor", None, None, "replay only conversations with the monitor of this name."],
         ["connection", None, None, "replay only conversations of this number.", natural],
         ["connect", "c", None, "with --as-client: where the monitor is (an endpoint)."],
@@ -132,6 +143,7 @@ class ReplayOptions(CommandOptions):
 
         :raises UsageError: an endpoint is none, or options do not go together.
         """
+        self["faults"] = self.fault_plan()
         self._check_together()
         if self["as-client"]:
             self["client"] = client_endpoint("--connect", self["connect"])
@@ -143,17 +155,20 @@ class ReplayOptions(CommandOptions):
             self["elsewhere"] = client_endpoint("--else-connect", self["else-connect"])
 
     def _check_together(self) -> None:
-        wanted, others = "listen", _CLIENT_ONLY
+        wanted: str = "listen"
+        others: tuple[str, ...] = _CLIENT_ONLY
         if self["as-client"]:
             wanted, others = "connect", _SERVER_ONLY
         for option in others:
             if self[option]:
                 way = "goes not with" if self["as-client"] else "goes with"
-                raise UsageError(f"--{option} {way} --as-client")
+                raise UsageError(f"--{option.removesuffix('s')} {way} --as-client")
         if self[wanted] is None:
             raise UsageError(f"say with --{wanted} where: an endpoint, such as unix:vm1.sock")
         if self["mode"] not in (None, *MODES):
             raise UsageError(f"--mode {self['mode']}: not strict or loose")
+        if self["record"] is not None and self["faults"] is None:
+            raise UsageError("--record goes with --fault (qmp-proxy records all the same)")
         if self["else-connect"] is not None and self["mode"] != "loose":
             raise UsageError("--else-connect goes with --mode loose")
 
@@ -186,6 +201,9 @@ async def _answer(reactor: Any, options: ReplayOptions, recording: Recording) ->
         speed=1.0 if options["speed"] is None else options["speed"],
         elsewhere=options["elsewhere"],
     )
+    if options["faults"] is not None:
+        await _answer_with_faults(reactor, options, recording, factory, over)
+        return
     endpoint = serverFromString(reactor, options["server"])
     try:
         port = await endpoint.listen(factory)
@@ -196,6 +214,36 @@ async def _answer(reactor: Any, options: ReplayOptions, recording: Recording) ->
     _say(f"replaying {options['journal']} at {at}: {_told(recording)}")
     await over.when()
     await maybeDeferred(port.stopListening)
+    await factory.close_all()
+
+
+async def _answer_with_faults(
+    reactor: Any,
+    options: ReplayOptions,
+    recording: Recording,
+    factory: Any,
+    over: OneShotObserver[None],
+) -> None:
+    """Answer behind a proxy, whose relay does the faults."""
+    faults: FaultPlan = options["faults"]
+    service = ProxyService(
+        options["server"],
+        ReplayEndpoint(reactor, factory),
+        Journal(options["record"] or "replay-faults.jsonl"),
+        reactor,
+        name="replay",
+        upstream=f"replay:{options['journal']}",
+        quiet=True,
+        faults=faults,
+    )
+    try:
+        service.startService()
+    except Exception as error:
+        raise SystemExit(f"txqmp: cannot listen: {error_text(error)}") from None
+    rules = f"{len(faults.rules)} rule{'s' * (len(faults.rules) != 1)} for faults"
+    _say(f"replaying {options['journal']} at {options['listen']}: {_told(recording)}, {rules}")
+    await over.when()
+    await service.stopService()
     await factory.close_all()
 
 
