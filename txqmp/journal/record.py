@@ -209,9 +209,12 @@ class Encoder:
     def _keep_stamp(self, record: Record) -> None:
         if not math.isfinite(record.mono):
             raise ValueError("the monotonic time is not JSON compliant")
-        since = record.time - self._second
-        if 0 <= since < 0.999999:
-            time = f"{self._second_text}{f'{since:.6f}'[1:]}"
+        micro = -1
+        if 0 <= record.time - self._second < 1:
+            # As iso_time rounds it, which may be up to the next second.
+            micro = round(record.time * 1_000_000) - round(self._second * 1_000_000)
+        if 0 <= micro < 1_000_000:
+            time = f"{self._second_text}.{micro:06d}"
         else:
             time = iso_time(record.time)[:-1]
             self._second = math.floor(record.time)
