@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getopt
+import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
@@ -46,6 +49,34 @@ class CommandOptions(Options):
         if self.subCommand is None:
             names = ", ".join(command[0] for command in vars(type(self))["subCommands"])
             raise UsageError(f"{problem}: {names}")
+
+
+class MixedOptions(CommandOptions):
+    """A command line whose options may stand after its arguments as well."""
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """
+        Read the command line.
+
+        :raises UsageError: it cannot be read.
+        """
+        given = sys.argv[1:] if options is None else list(options)
+        try:
+            found, arguments = getopt.gnu_getopt(given, self.shortOpt, self.longOpt)
+        except getopt.error as error:
+            raise UsageError(str(error)) from None
+        flat = [
+            part
+            for option, value in found
+            for part in _written(option, value, self.shortOpt, self.longOpt)
+        ]
+        super().parseOptions([*flat, "--", *arguments])
+
+
+def _written(option: str, value: str, short: str, known: Sequence[str]) -> list[str]:
+    if option.startswith("--"):
+        return [f"{option}={value}"] if f"{option[2:]}=" in known else [option]
+    return [option, value] if f"{option[1:]}:" in short else [option]
 
 
 def subcommand(module: str, options: str, about: str) -> list[Any]:

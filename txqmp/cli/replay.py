@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from getopt import GetoptError, gnu_getopt
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -13,7 +11,7 @@ from twisted.internet.task import deferLater, react
 from twisted.python.usage import UsageError
 
 from txqmp.cli.answers import error_text, printable, write_out
-from txqmp.cli.command import CommandOptions
+from txqmp.cli.command import MixedOptions
 from txqmp.cli.foreground import catch_signals, show_log
 from txqmp.errors import MonitorError
 from txqmp.faults.side import FaultPlan
@@ -51,7 +49,7 @@ def speed(value: str) -> float:
     return number
 
 
-class ReplayOptions(FaultOptions, CommandOptions):
+class ReplayOptions(FaultOptions, MixedOptions):
     """The command line of ``txqmp replay``."""
 
     synopsis = "txqmp replay [options] JOURNAL"
@@ -104,26 +102,6 @@ class ReplayOptions(FaultOptions, CommandOptions):
         """with --as-client: members of answers that may differ, with commas between; * and ?
         stand for any letters. May be given several times."""
         self["ignore"] += [name for name in names.split(",") if name]
-
-    def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """
-        Take options before and after the journal.
-
-        :raises UsageError: one is unknown.
-        """
-        given = sys.argv[1:] if options is None else list(options)
-        try:
-            found, others = gnu_getopt(given, self.shortOpt, self.longOpt)
-        except GetoptError as error:
-            raise UsageError(str(error)) from None
-        # A short one and its value are two words, a long one with its value is one.
-        first = []
-        for name, value in found:
-            if name.startswith("--"):
-                first.append(f"{name}={value}" if value else name)
-            else:
-                first += [name, value] if value else [name]
-        super().parseOptions([*first, "--", *others])
 
     def parseArgs(self, journal: str = "", *extra: str) -> None:
         """

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getopt
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from twisted.python.usage import UsageError
 
-from txqmp.cli.command import CommandOptions
+from txqmp.cli.command import MixedOptions
 from txqmp.cli.journal.extras import extra
 from txqmp.cli.journal.progress import watched
 from txqmp.errors import FilterError
@@ -18,9 +17,9 @@ from txqmp.journal.record import Record
 from txqmp.journal.sources import Block, Sources
 
 
-class ReadOptions(CommandOptions):
+class ReadOptions(MixedOptions):
     """
-    A command line that ends in the names of journals. Options may come after them as well.
+    A command line that ends in the names of journals.
 
     Its ``paths`` are those names.
     """
@@ -29,24 +28,6 @@ class ReadOptions(CommandOptions):
         ["rotated", "r", "read the older files of a rotation too, FILE.1 and so on."],
         ["no-progress", None, "no progress bar, on a terminal."],
     ]
-
-    def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """
-        Read the command line.
-
-        :raises UsageError: it cannot be read.
-        """
-        given = sys.argv[1:] if options is None else list(options)
-        try:
-            found, paths = getopt.gnu_getopt(given, self.shortOpt, self.longOpt)
-        except getopt.error as error:
-            raise UsageError(str(error)) from None
-        flat = [
-            part
-            for option, value in found
-            for part in _written(option, value, self.shortOpt, self.longOpt)
-        ]
-        super().parseOptions([*flat, "--", *paths])
 
     def parseArgs(self, *paths: str) -> None:
         """
@@ -104,12 +85,6 @@ class FilterOptions(ReadOptions):
         for entry in block.entries():
             if isinstance(entry, Torn) or self.chosen is None or self.chosen(entry):
                 yield entry
-
-
-def _written(option: str, value: str, short: str, known: Sequence[str]) -> list[str]:
-    if option.startswith("--"):
-        return [f"{option}={value}"] if f"{option[2:]}=" in known else [option]
-    return [option, value] if f"{option[1:]}:" in short else [option]
 
 
 def _filter(text: str) -> Callable[[Record], bool]:
