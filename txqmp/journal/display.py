@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from txqmp.journal.clocks import Clock, utc
+from txqmp.journal.printable import printable
 from txqmp.journal.reader import Torn
 from txqmp.journal.record import Direction, Kind, Record
 
@@ -27,7 +27,6 @@ _COLOURS = {
     Kind.GAP: "\x1b[1;41m",
     Kind.FAULT: "\x1b[33m",
 }
-_UNSAFE = re.compile(r"[^ -~]")
 _encoder = json.JSONEncoder(separators=(",", ":"), default=str)
 
 
@@ -56,17 +55,17 @@ class RecordPrinter:
     def head(self, record: Record, source: str = "") -> str:
         """Show when and where it was."""
         where = f"{source}: {record.monitor}" if source else record.monitor
-        return f"{self._clock(record.time)} {_safe(where)}#{record.connection}"
+        return f"{self._clock(record.time)} {printable(where)}#{record.connection}"
 
     def body(self, record: Record) -> str:
         """Show which way it went, and what it says."""
         content, note = _content(record)
-        said = self._painted(self._cut(content) + _safe(note), _COLOURS.get(record.kind))
+        said = self._painted(self._cut(content) + printable(note), _COLOURS.get(record.kind))
         return f"{_ARROWS[record.direction]} {said}"
 
     def summary(self, command: Record, text: str) -> str:
         """Show which way a command went, and in place of its arguments what there is to say."""
-        name = _safe(str(command.fields.get("command", "")))
+        name = printable(str(command.fields.get("command", "")))
         said = self._painted(f"{name} {text}", _COLOURS[Kind.COMMAND])
         return f"{_ARROWS[command.direction]} {said}"
 
@@ -78,15 +77,15 @@ class RecordPrinter:
         """Show a line that is no record."""
         content = self._cut(torn.raw.decode("latin-1"))
         place = "standard input" if torn.path == "-" else torn.path
-        where = _safe(f"{place} line {torn.line_number}".lstrip())
-        text = f"{where} IS NO RECORD: {_safe(torn.problem)}: {content}"
+        where = printable(f"{place} line {torn.line_number}".lstrip())
+        text = f"{where} IS NO RECORD: {printable(torn.problem)}: {content}"
         return self._painted(text, _COLOURS[Kind.GAP])
 
     def _cut(self, content: str) -> str:
         if self._full or len(content) <= _LIMIT:
-            return _safe(content)
+            return printable(content)
         size = len(content.encode("utf-8", "surrogatepass"))
-        return f"{_safe(content[:_LIMIT])}… ({size} bytes)"
+        return f"{printable(content[:_LIMIT])}… ({size} bytes)"
 
     def _painted(self, text: str, colour: str | None) -> str:
         return f"{colour}{text}{_RESET}" if self._color and colour else text
@@ -172,8 +171,3 @@ def _latency(seconds: object) -> str:
 def duration(seconds: float) -> str:
     """Show how long something took."""
     return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
-
-
-def _safe(text: str) -> str:
-    """No control character, and nothing that reorders or overprints, reaches the terminal."""
-    return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from txqmp.reports.printable import legible, printable
+from txqmp.journal.printable import legible, printable
 from txqmp.reports.tables import TABLES, Table, head
 
 _STYLE = """\

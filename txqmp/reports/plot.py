@@ -20,7 +20,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullFormatter
 
-from txqmp.reports.printable import legible, printable
+from txqmp.journal.printable import legible, printable
 from txqmp.reports.series import Mark, Marks, Series
 
 KINDS = ("latency", "rate", "events")

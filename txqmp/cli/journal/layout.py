@@ -17,7 +17,7 @@ from rich.measure import Measurement
 from rich.table import Table as Grid
 from rich.text import Text
 
-from txqmp.reports.printable import printable
+from txqmp.journal.printable import printable
 from txqmp.reports.tables import Table, head
 
 _WIDE = 10_000
