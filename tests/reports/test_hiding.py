@@ -280,6 +280,17 @@ def conversation(greeting: bytes, said: list[tuple[bool, bytes]]) -> Conversatio
     return held
 
 
+def test_a_completion_of_an_unknown_text_command_is_no_secret() -> None:
+    # The line that cannot be read may have been an answer: none is paired after it.
+    said = [
+        (False, b"- BAD\xff\r\n"),
+        (True, b"info history\r\n"),
+        (False, b"+ OK info history completed\r\n"),
+    ]
+    held = conversation(TEXT, said)
+    assert hidden(held.whole) == held.redacted
+
+
 @given(spoken)
 def test_whatever_was_said_it_is_what_the_proxy_would_have_written(
     said: tuple[bytes, list[tuple[bool, bytes]]],

@@ -104,7 +104,9 @@ class Hider:
                 _remember(asked, record)
             return False
         if record.kind in _ANSWERS or (record.kind is Kind.FAULT and record.raw is not None):
-            return _answers_secret(asked, record)
+            answers = _answers_secret(asked, record)
+            # That a text command was completed says nothing of what it gave.
+            return answers and not (record.kind is Kind.SUCCESS and record.dialect == "text")
         # What is not understood may be the answer to anything that waits.
         return record.kind is Kind.UNDECODED and (asked.secrets > 0 or asked.forgotten)
 
@@ -129,8 +131,6 @@ def _answers_secret(asked: _Asked, record: Record) -> bool:
     if record.kind is not Kind.OUTPUT:
         del asked.sensitive[number]
         asked.secrets -= known
-        # That a text command was completed says nothing of what it gave.
-        return known and not (record.kind is Kind.SUCCESS and record.dialect == "text")
     return known
 
 
