@@ -12,7 +12,8 @@ from zope.interface import implementer
 
 from benchmarks import stock
 from txqmp.journal.record import Direction
-from txqmp.proxy.relay import ITap, RelayFactory
+from txqmp.proxy.hearing import ITap
+from txqmp.proxy.relay import RelayFactory
 
 
 @implementer(ITap)

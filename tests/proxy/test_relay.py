@@ -24,7 +24,8 @@ from zope.interface import implementer
 from tests.conftest import LoggedFailures
 from tests.wires import Raw, Sockets, Transport, pending, result
 from txqmp.monitor.closing import CLOSE_TIMEOUT
-from txqmp.proxy.relay import ITap, RelayFactory
+from txqmp.proxy.hearing import ITap
+from txqmp.proxy.relay import RelayFactory
 
 # In memory: every order of things, and the clock.
 

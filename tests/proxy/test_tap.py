@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 from txqmp.journal.record import Direction, Entry, Kind, Record, Run, encode
 from txqmp.journal.redact import redact
 from txqmp.proxy import tap as tap_module
-from txqmp.proxy.relay import ITap
+from txqmp.proxy.hearing import ITap
 from txqmp.proxy.tap import Tap
 
 TEXT = b"+ OK QEMU 0.10.50 QMP 0.1\r\n"

@@ -37,7 +37,7 @@ class IEnds(Interface):
         withheld: bytes = b"",
         delivered: int = 0,
     ) -> None:
-        """Let the tap hear what was done, as :class:`~txqmp.proxy.relay.ITap` has it."""
+        """Let the tap hear what was done, as :class:`~txqmp.proxy.hearing.ITap` has it."""
 
     def read(wanted: bool) -> None:
         """Read from both ends, or do not for a while."""

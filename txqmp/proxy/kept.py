@@ -29,7 +29,7 @@ class KeptMonitor(ClientService):
 
     :param name: the monitor's name in the log.
     :param endpoint: where it is.
-    :param tap: makes the tap of each connection, an :class:`~txqmp.proxy.relay.ITap`.
+    :param tap: makes the tap of each connection, an :class:`~txqmp.proxy.hearing.ITap`.
     :param reactor: measures all times.
     :param greeting_timeout: seconds in which the monitor must greet.
     :param max_delay: seconds between attempts to connect, at most.

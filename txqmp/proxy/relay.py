@@ -22,7 +22,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import Interface, implementer
+from zope.interface import implementer
 
 from txqmp.errors import GreetingTimeout
 from txqmp.journal.record import Direction
@@ -40,55 +40,6 @@ from txqmp.proxy.lastwords import LastWords
 _log = Logger()
 
 Name = Literal["client", "monitor"]
-
-
-class ITap(Interface):
-    """
-    Hears a conversation.
-
-    ``opened`` comes first, ``closed`` last, each once. Nothing should raise: a tap that does
-    is told nothing more, while the conversation goes on.
-    """
-
-    def opened() -> None:
-        """A client is there; the monitor is not yet."""
-
-    def to_monitor(data: bytes, descriptors: int = 0) -> None:
-        """
-        The client said this, and it was passed on.
-
-        :param descriptors: how many file descriptors came with the first byte.
-        """
-
-    def to_client(data: bytes, descriptors: int = 0) -> None:
-        """The monitor said this, and it was passed on."""
-
-    def fault(
-        way: Direction,
-        fields: dict[str, Any],
-        of_last: bool = False,
-        withheld: bytes = b"",
-        delivered: int = 0,
-    ) -> None:
-        """
-        Something was done to the conversation on purpose.
-
-        :param way: which way what it was done to was going.
-        :param fields: what was done, and to what.
-        :param of_last: it was done to the message that was heard last; a command did not reach
-            the monitor.
-        :param withheld: what the monitor said and the client did not get, or not all of it.
-        :param delivered: how many bytes of that it got, or of what the monitor did not say.
-        """
-
-    def closed(reason: str, ended_by: str, ending: str = "") -> None:
-        """
-        It is over.
-
-        :param reason: why, in words.
-        :param ended_by: ``client``, ``monitor`` or ``proxy``.
-        :param ending: how the machine ended, in one word, where that is known.
-        """
 
 
 @implementer(IHalfCloseableProtocol)
@@ -312,7 +263,7 @@ class Conversation:
         withheld: bytes = b"",
         delivered: int = 0,
     ) -> None:
-        """Something was done to it on purpose: see :meth:`ITap.fault`."""
+        """Something was done to it on purpose: see :meth:`~txqmp.proxy.hearing.ITap.fault`."""
         self._tell("fault", way, fields, of_last, withheld, delivered)
 
     def _open(self) -> None:
@@ -397,8 +348,8 @@ class Conversation:
 
 TapMaker = Callable[[Any, int], Any]
 """
-Makes an :class:`ITap` for the client's transport, which is None if none could be had, and the
-conversation's number.
+Makes an :class:`~txqmp.proxy.hearing.ITap` for the client's transport, which is None if none could
+be had, and the conversation's number.
 """
 
 SideMaker = Callable[[Name, Conversation], Side]

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from txqmp.journal.record import Direction, Entry, Kind, Record, Run, iso_time
 from txqmp.proxy.decode import UNHEARD, Decoder, Message, Slot, UnknownDecoder, decoder_for
-from txqmp.proxy.relay import ITap
+from txqmp.proxy.hearing import ITap
 
 HOLD = 0.002
 """Seconds to wait for more before decoding: a good choice for a reactor that is not a test's."""

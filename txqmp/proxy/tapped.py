@@ -87,7 +87,7 @@ class TappedFactory(WrappingFactory):
     Wraps a client factory.
 
     :param wrapped: makes the clients.
-    :param make_tap: makes an :class:`~txqmp.proxy.relay.ITap` for each connection.
+    :param make_tap: makes an :class:`~txqmp.proxy.hearing.ITap` for each connection.
     """
 
     noisy = False
@@ -161,7 +161,7 @@ class TappedServerFactory(WrappingFactory):
     Wraps a server factory.
 
     :param wrapped: makes the servers; in the ``memory`` of each its connection's number is kept.
-    :param make_tap: makes an :class:`~txqmp.proxy.relay.ITap` for a client's transport and the
+    :param make_tap: makes an :class:`~txqmp.proxy.hearing.ITap` for a client's transport and the
         number of its connection.
     :param numbers: the numbers of connections.
     :param over: called with the number of a connection that is over, and why.
