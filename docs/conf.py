@@ -12,6 +12,7 @@ from txqmp.gateway.catalogue import rows
 from txqmp.reports.conditions import KEYS
 from txqmp.reports.sorts import OPERATORS
 from txqmp.reports.volatile import PASSING, VOLATILE
+from txqmp.policy.load import CLIENT, RULE, TOP
 
 project = "txqmp"
 author = "The txqmp authors"
@@ -110,6 +111,20 @@ class FilterOperators(SphinxDirective):
         return list(self.parse_text_to_nodes(table("20 80", cells)))
 
 
+class PolicyKeys(SphinxDirective):
+    """A table of what a policy's file, a rule, or its ``client`` has, as it is read."""
+
+    required_arguments = 1
+
+    def run(self) -> list[Any]:
+        """Make the table."""
+        keys = {"file": TOP, "rule": RULE, "client": CLIENT}[self.arguments[0]]
+        lines = [".. list-table::", "   :header-rows: 1", "   :widths: 20 80", ""]
+        for key, meaning in {"key": "meaning", **{f"``{key}``": keys[key] for key in keys}}.items():
+            lines += [f"   * - {key}", f"     - {meaning}"]
+        return list(self.parse_text_to_nodes("\n".join(lines)))
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.add_directive("diff-ignored", DiffIgnored)
@@ -117,4 +132,5 @@ def setup(app: Any) -> None:
     app.add_directive("filter-keys", FilterKeys)
     app.add_directive("filter-operators", FilterOperators)
     app.add_directive("gateway-commands", GatewayCommands)
+    app.add_directive("policy-keys", PolicyKeys)
     app.connect("autodoc-skip-member", skip_fields)

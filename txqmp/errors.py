@@ -17,6 +17,7 @@ Everything that txqmp raises of its own accord::
         ├── EventTimeout                the event that was waited for did not come
         ├── JournalError                a journal cannot be opened or read
         ├── FilterError                 a filter of records cannot be read (also a ValueError)
+        ├── PolicyError                 a policy cannot be read
         ├── TakeoverError               a monitor's socket cannot be taken over, or given back
         └── WrapError                   a QEMU cannot be started as it should be
 
@@ -203,6 +204,10 @@ class FilterError(MonitorError, ValueError):
 
     The message has three lines: what is wrong, the filter, and a caret under the place.
     """
+
+
+class PolicyError(MonitorError):
+    """A policy cannot be read; the message names the file and the line."""
 
 
 class TakeoverError(MonitorError):

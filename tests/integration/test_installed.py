@@ -48,6 +48,8 @@ def test_the_wheel_holds_the_plugin_and_no_cache(installed: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert [n for n in names if n.startswith("twisted/")] == ["twisted/plugins/txqmp_plugins.py"]
     assert "txqmp/py.typed" in names
+    assert "txqmp/policy/rulesets/host-safe.toml" in names
+    assert "txqmp/policy/rulesets/read-only.toml" in names
 
 
 def test_the_wheel_holds_what_the_journal_tools_read(installed: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
-from txqmp.proxy.peer import describe_peer
+from txqmp.proxy.peer import describe_peer, identify_peer
 
 
 class Connected:
@@ -79,3 +81,43 @@ def test_a_client_that_is_gone_has_no_program() -> None:
 
 def test_another_kind_of_address_is_shown_as_it_is() -> None:
     assert describe_peer(Connected("a process", None, None)) == {"address": "a process"}
+
+
+class Certificate:
+    """What a certificate of pyOpenSSL's tells."""
+
+    def __init__(self, *components: tuple[bytes, bytes]) -> None:
+        self._components = list(components)
+
+    def get_subject(self) -> Certificate:
+        return self
+
+    def get_components(self) -> list[tuple[bytes, bytes]]:
+        return self._components
+
+
+def test_a_policy_wants_to_know_the_executable() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        transport = Connected(UNIXAddress(None), UNIXAddress("/p"), ours)
+        assert identify_peer(transport) == {
+            **describe_peer(transport),
+            "executable": str(Path(sys.executable).resolve()),
+        }
+
+
+def test_a_client_that_is_gone_has_no_executable() -> None:
+    transport = Connected(UNIXAddress(None), UNIXAddress("/p"), Handle(pid=0, uid=1, gid=1))
+    assert "executable" not in identify_peer(transport)
+
+
+def test_a_policy_wants_to_know_the_certificate() -> None:
+    transport: Any = Connected(IPv4Address("TCP", "10.0.0.1", 4444), None, None)
+    transport.getPeerCertificate = lambda: Certificate((b"CN", b"ann,O=x"), (b"O", b"\xc3\xa9\\"))
+    assert identify_peer(transport) == {
+        "address": "10.0.0.1",
+        "port": 4444,
+        "certificate": "CN=ann\\,O\\=x,O=é\\\\",
+    }
+    transport.getPeerCertificate = lambda: None
+    assert identify_peer(transport) == {"address": "10.0.0.1", "port": 4444}

@@ -23,6 +23,7 @@ class TxqmpOptions(CommandOptions):
     subCommands = [
         subcommand("demo", "DemoOptions", "Show a recorded session with a simulated machine."),
         subcommand("journal", "JournalCommandOptions", "Read journals."),
+        subcommand("policy", "PolicyCommandOptions", "Say who may say what, and try it."),
         subcommand("replay", "ReplayOptions", "Answer as a recorded monitor did, or ask it again."),
         subcommand("run", "RunOptions", "Send one command to a monitor and show the answer."),
         subcommand("shell", "ShellOptions", "Talk with a monitor, command by command."),

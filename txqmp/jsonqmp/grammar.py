@@ -15,7 +15,7 @@ import enum
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, NoReturn, TypeAlias, TypeVar
 
 from txqmp.codec import loads_or
@@ -114,6 +114,7 @@ _QUOTED = re.compile(
 _INNER = re.compile(r'\\.|"', re.DOTALL)
 _ESCAPES = {'"': r"\"", r"\'": "'"}
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_COMMAND_MEMBERS = frozenset(["execute", "exec-oob", "arguments", "id"])
 _KINDS = ("QMP", "return", "error", "event")
 # Far beyond any clock, and no float overflows on the way.
 _LAST_SECOND = 1 << 62
@@ -125,7 +126,10 @@ def parse_command(raw: bytes) -> Command:
 
     :raises ProtocolViolation: it is not JSON, or not a command.
     """
-    message = _parse_object(raw)
+    return _command(_parse_object(raw), raw)
+
+
+def _command(message: JSONObject, raw: bytes) -> Command:
     names = [key for key in ("execute", "exec-oob") if key in message]
     if len(names) != 1:
         raise ProtocolViolation("neither 'execute' nor 'exec-oob', or both", raw)
@@ -135,6 +139,32 @@ def parse_command(raw: bytes) -> Command:
         message.get("id", ABSENT),
         names[0] == "exec-oob",
     )
+
+
+def parse_unambiguous_command(raw: bytes) -> Command:
+    """
+    Read a message of a client as QEMU does where this module is lenient: a member that is there
+    twice, at any depth, is refused, and so is one beside those that a command has.
+
+    :raises ProtocolViolation: it is not JSON, not a command, or can be read in two ways.
+    """
+    message = parse_unambiguous(raw)
+    if not isinstance(message, dict):
+        raise ProtocolViolation("not a JSON object", raw)
+    command = _command(message, raw)
+    for key in message:
+        if key not in _COMMAND_MEMBERS:
+            raise ProtocolViolation("a member that no command has", raw)
+    return command
+
+
+def parse_unambiguous(raw: bytes) -> JSONValue:
+    """
+    Read any JSON, with QEMU's single quotes, in which no member is there twice.
+
+    :raises ProtocolViolation: it is none.
+    """
+    return _parse_value(raw, lambda data: _parse(data, _UNIQUE_DECODER))
 
 
 def parse_server_message(raw: bytes) -> ServerMessage:
@@ -286,8 +316,15 @@ def _member(holder: JSONObject, name: str, kind: type[_Kind], raw: bytes) -> _Ki
 
 
 def _parse_object(raw: bytes) -> JSONObject:
+    message = _parse_value(raw, lambda data: loads_or(data, _parse))
+    if not isinstance(message, dict):
+        raise ProtocolViolation("not a JSON object", raw)
+    return message
+
+
+def _parse_value(raw: bytes, parse: Callable[[bytes], JSONValue]) -> JSONValue:
     try:
-        message: JSONValue = loads_or(raw, _parse)
+        return parse(raw)
     except RecursionError:
         raise ProtocolViolation("nested too deeply", raw) from None
     except json.JSONDecodeError as error:
@@ -296,22 +333,20 @@ def _parse_object(raw: bytes) -> JSONObject:
         raise ProtocolViolation("not Unicode text", raw) from None
     except ValueError:
         raise ProtocolViolation("a number out of range", raw) from None
-    if not isinstance(message, dict):
-        raise ProtocolViolation("not a JSON object", raw)
-    return message
 
 
-def _parse(raw: bytes) -> JSONValue:
+def _parse(raw: bytes, decoder: json.JSONDecoder | None = None) -> JSONValue:
+    decoder = decoder or _DECODER
     text = raw.decode("utf-8").strip(" \t\r\n")
     value: JSONValue
     try:
-        value, end = _DECODER.raw_decode(text)
+        value, end = decoder.raw_decode(text)
         if end < len(text):
             raise json.JSONDecodeError("Extra data", text, end)
     except json.JSONDecodeError:
         if "'" not in text:
             raise
-        value = _DECODER.decode(_QUOTED.sub(_requote, text))
+        value = decoder.decode(_QUOTED.sub(_requote, text))
     if "\\" in text and _SURROGATE.search(raw):
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
@@ -338,7 +373,17 @@ def _refuse(word: str) -> NoReturn:
     raise json.JSONDecodeError("Expecting value", word, 0)
 
 
+def _unique(pairs: list[tuple[str, JSONValue]]) -> JSONObject:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise json.JSONDecodeError("duplicate key", "", 0)
+    return value
+
+
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
+_UNIQUE_DECODER = json.JSONDecoder(
+    parse_float=_finite, parse_constant=_refuse, object_pairs_hook=_unique
+)
 _COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _quote = json.encoder.encode_basestring_ascii
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 from contextlib import suppress
@@ -27,6 +28,36 @@ def describe_peer(transport: Any) -> dict[str, Any]:
         path = name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
         return {"path": path, **_credentials(transport)}
     return {"address": str(address)}
+
+
+def identify_peer(transport: Any) -> dict[str, Any]:
+    """
+    Describe the client of a transport as a policy wants to know it.
+
+    The executable is the one of the moment, by the path that its own process has for it; a client
+    that may run programs of its choice, or in a file system of its own, may be any.
+
+    :param transport: with TLS, one that has shaken hands: before that there is no certificate.
+    :returns: what :func:`describe_peer` does, with ``executable``, and ``certificate``, the subject
+        of its certificate, where there is one.
+    """
+    described = describe_peer(transport)
+    if "pid" in described:
+        with suppress(OSError):
+            path = str(Path(f"/proc/{described['pid']}/exe").readlink())
+            described["executable"] = path.removesuffix(" (deleted)")
+    certificate = getattr(transport, "getPeerCertificate", lambda: None)()
+    if certificate is not None:
+        described["certificate"] = ",".join(
+            f"{_written(name)}={_written(value)}"
+            for name, value in certificate.get_subject().get_components()
+        )
+    return described
+
+
+def _written(part: bytes) -> str:
+    """Write a part of a subject, so that nothing in it looks like another part."""
+    return re.sub(r"[,=\\]", r"\\\g<0>", part.decode("utf-8", "backslashreplace"))
 
 
 def _credentials(transport: Any) -> dict[str, Any]:

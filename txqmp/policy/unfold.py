@@ -1,0 +1,102 @@
+"""
+What a message really asks for: the command itself, and the commands inside of it.
+
+A line in ``human-monitor-command`` and an action of a ``transaction`` are commands of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from txqmp.errors import ProtocolViolation
+from txqmp.jsonqmp import grammar as json_grammar
+from txqmp.jsonqmp.grammar import JSONObject, JSONValue
+from txqmp.policy.hmp import read_line
+from txqmp.policy.leaves import leaves_of, leaves_of_line
+from txqmp.policy.names import known_as, plain
+from txqmp.policy.request import Ask, Voice
+from txqmp.text import grammar as text_grammar
+
+_DEEPEST = 8
+"""Commands in commands; QEMU has none in a line or an action, so there is no honest use of it."""
+
+_MOST = 1000
+"""Actions in a transaction."""
+
+
+def unfold_json(message: bytes | json_grammar.Command) -> list[Ask]:
+    """
+    Tell all that a JSON command asks for.
+
+    :param message: its bytes, without which a member that was there twice is not seen.
+    :raises ProtocolViolation: it is no command, or QEMU might read it otherwise.
+    """
+    if isinstance(message, bytes):
+        message = json_grammar.parse_unambiguous_command(message)
+    return list(_command(message.name, message.arguments, 0))
+
+
+def unfold_text(message: bytes | text_grammar.Command) -> list[Ask]:
+    """
+    Tell all that a line of QMP 0.1 asks for; nothing where it is empty.
+
+    Its words are read by the rules of QMP 0.1 and by those of the human monitor, which differ
+    in what a quotation is: a gateway may use either.
+
+    :param message: its bytes, with or without the line end.
+    :raises ProtocolViolation: it is no command.
+    """
+    if isinstance(message, bytes):
+        parsed = text_grammar.parse_command(message.removesuffix(b"\n").removesuffix(b"\r"))
+        if parsed is None:
+            return []
+        message = parsed
+    words = (message.verb, *(text_grammar.quote(word) for word in message.arguments))
+    lines = (" ".join(words), message.line)
+    asks = [ask for line in lines for ask in _line(line, "text", 0)]
+    return list(dict.fromkeys(asks))
+
+
+def _command(name: str, arguments: JSONValue, depth: int) -> Iterator[Ask]:
+    if depth > _DEEPEST:
+        raise ProtocolViolation("commands inside each other too deeply")
+    yield Ask(known_as(name), "json", leaves_of(arguments))
+    if not isinstance(arguments, dict):
+        return
+    match plain(name):
+        case "human-monitor-command":
+            line = _member(arguments, "command-line")
+            if isinstance(line, str):
+                yield from _line(line, "hmp", depth + 1)
+        case "transaction":
+            actions = _member(arguments, "actions")
+            if isinstance(actions, list) and len(actions) > _MOST:
+                raise ProtocolViolation(f"more than {_MOST} actions in a transaction")
+            for action in actions if isinstance(actions, list) else [actions]:
+                yield from _action(action, depth + 1)
+
+
+def _action(action: JSONValue, depth: int) -> Iterator[Ask]:
+    if isinstance(action, dict):
+        kind = _member(action, "type")
+        if isinstance(kind, str):
+            yield from _command(kind, _member(action, "data"), depth)
+
+
+def _member(holder: JSONObject, name: str) -> JSONValue:
+    """Look a member up, however its name is spelt."""
+    found = [value for key, value in holder.items() if plain(key) == name]
+    if len(found) > 1:
+        raise ProtocolViolation(f"{name!r} is there more than once")
+    return found[0] if found else None
+
+
+def _line(text: str, voice: Voice, depth: int) -> Iterator[Ask]:
+    if depth > _DEEPEST:
+        raise ProtocolViolation("commands inside each other too deeply")
+    line = read_line(text)
+    if line is None:
+        return
+    yield Ask(known_as(line.name, line.sub), voice, leaves_of_line(line))
+    if line.name == "human-monitor-command":
+        yield from _line(" ".join(line.words), voice, depth + 1)
