@@ -17,7 +17,7 @@ FLOORS = [
     {"text", "jsonqmp"},
     {"sniffer", "replay"},
     {"testing"},
-    {"proxy", "faults", "machine", "gateway", "wrap"},
+    {"proxy", "faults", "machine", "gateway", "shared", "wrap"},
     {"service"},
     {"cli"},
 ]
