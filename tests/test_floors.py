@@ -17,7 +17,7 @@ FLOORS = [
     {"text", "jsonqmp"},
     {"sniffer", "replay"},
     {"testing"},
-    {"proxy", "faults", "machine", "gateway", "policy", "wrap"},
+    {"proxy", "faults", "machine", "gateway", "policy", "shared", "wrap"},
     {"service"},
     {"cli"},
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -88,12 +88,19 @@ class SnifferFactory(Factory):
 
     :param reactor: measures all times.
     :param timeout: seconds in which the monitor must greet, and negotiate.
+    :param protocols: what makes the client of a dialect of its factory, where it is another one.
     :param settings: of the clients; see :class:`~txqmp.monitor.client.MonitorClientFactory`.
     """
 
     noisy = False
 
-    def __init__(self, reactor: Any, timeout: float, **settings: Any) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        timeout: float,
+        protocols: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
         self._reactor = reactor
         self._timeout = timeout
         settings = {**settings, "greeting_timeout": timeout}
@@ -101,6 +108,8 @@ class SnifferFactory(Factory):
             "text": TextClientFactory(reactor, **settings),
             "json": JSONClientFactory(reactor, **settings),
         }
+        for dialect, protocol in (protocols or {}).items():
+            self._factories[dialect].protocol = protocol
 
     def buildProtocol(self, addr: IAddress | None) -> DialectSniffer:
         """Make one for a connection."""

@@ -37,6 +37,7 @@ class FakeUpstream:
         self._left = list(self.script)
         self._known = frozenset(known)
         self.snapshots = DeferredLock()
+        self.listeners: list[Any] = []
         self.ready = True
 
     async def ask(

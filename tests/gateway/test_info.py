@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.gateway.fake import Exchange, Gateway, dialogue, human, no, not_found
-from txqmp.gateway.upstream import NoAnswer
+from txqmp.proxy.common import NoAnswer
 
 STATS = {"rd_bytes": 1, "wr_bytes": 2, "rd_operations": 3, "wr_operations": 4, "flush": 5}
 VERSION = {"qemu": {"major": 7, "minor": 2, "micro": 22}, "package": ""}

@@ -9,7 +9,7 @@ import pytest
 from tests.gateway.fake import Exchange, Gateway, dialogue, human, no, not_found
 from txqmp.errors import CommandFailed
 from txqmp.gateway.native import pairs, properties
-from txqmp.gateway.upstream import NoAnswer
+from txqmp.proxy.common import NoAnswer
 
 HD = {"device": "ide0-hd0", "qdev": "/machine/hd"}
 CD = {"device": "ide1-cd0", "qdev": "/machine/cd"}

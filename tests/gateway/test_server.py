@@ -11,10 +11,10 @@ from zope.interface.verify import verifyObject
 
 from tests.gateway.fake import FakeUpstream, human
 from tests.wires import Wire
-from txqmp.gateway.links import Links
 from txqmp.gateway.server import GatewayFactory
-from txqmp.gateway.upstream import IUpstreamListener
 from txqmp.jsonqmp.grammar import Event, Greeting
+from txqmp.proxy.common import IMonitorListener
+from txqmp.proxy.links import Links
 from txqmp.proxy.tapped import CONNECTION
 
 
@@ -35,8 +35,8 @@ class Gate:
 
 def test_the_factory_listens_to_the_monitor() -> None:
     gate = Gate()
-    verifyObject(IUpstreamListener, gate.factory)
-    assert gate.upstream.listener is gate.factory
+    verifyObject(IMonitorListener, gate.factory)
+    assert gate.factory in gate.upstream.listeners
 
 
 def test_clients_are_greeted_with_the_monitor_s_version() -> None:
@@ -134,10 +134,10 @@ def test_the_human_monitor_may_be_ruled_out(use_human: bool, said: str) -> None:
 
 def test_a_command_and_the_journal_s_reader_get_one_number() -> None:
     gate = Gate(("stop", None, {}), ("cont", None, {}))
-    gate.links.of_text(9, 1)
+    gate.links.of_client(9, 1)
     wire = gate.client()
     wire.protocol.memory[CONNECTION] = 4
-    heard = [gate.links.of_text(4, place) for place in (1, 2, 3)]
+    heard = [gate.links.of_client(4, place) for place in (1, 2, 3)]
     wire.says("stop", "help stop", "cont")
     assert gate.upstream.links == [heard[0], heard[2]]
 
@@ -146,7 +146,7 @@ def test_what_cannot_be_read_has_a_place_too() -> None:
     gate = Gate(("stop", None, {}))
     wire = gate.client()
     wire.protocol.memory[CONNECTION] = 4
-    heard = [gate.links.of_text(4, place) for place in (1, 2)]
+    heard = [gate.links.of_client(4, place) for place in (1, 2)]
     wire.says("\x01", "", "stop")
     assert gate.upstream.links == [heard[1]]
 

@@ -17,12 +17,13 @@ from zope.interface.verify import verifyObject
 
 from tests.wires import Transport, pending, result
 from txqmp.errors import ConnectionUnusable, QueueFull
-from txqmp.gateway.links import Links
-from txqmp.gateway.upstream import IUpstreamListener, NoAnswer, Upstream
+from txqmp.gateway.upstream import Upstream
 from txqmp.journal.record import Kind, Record
 from txqmp.jsonqmp.client import JSONClient
 from txqmp.jsonqmp.grammar import Event, Greeting
 from txqmp.jsonqmp.values import ValueSplitter
+from txqmp.proxy.common import IMonitorListener, NoAnswer
+from txqmp.proxy.links import Links
 from txqmp.proxy.tap import Tap
 
 VERSION = {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""}
@@ -30,7 +31,7 @@ GREETING = {"QMP": {"version": VERSION, "capabilities": []}}
 TEXT = b"+ OK QEMU 0.10.50 QMP 0.1\r\n"
 
 
-@implementer(IUpstreamListener)
+@implementer(IMonitorListener)
 class Listener:
     def __init__(self) -> None:
         self.heard: list[str] = []
@@ -88,13 +89,13 @@ class Line:
         self.records: list[Record] = []
         self.attempts: list[tuple[Any, Deferred[Any]]] = []
         self.upstream = Upstream("vm1", self, self._tap, self.clock, links=self.links, **settings)
-        self.upstream.listener = self.listener
+        self.upstream.listeners.append(self.listener)
         self.upstream.startService()
 
     def _tap(self) -> Tap:
         return Tap(
             self.records.extend, self.clock, monitor="vm1", connection=1, peer={}, upstream="",
-            link=lambda slot: self.links.of_json(slot.id),
+            link=lambda slot: self.links.of_monitor(slot.id),
         )  # fmt: skip
 
     def connect(self, factory: Any) -> Deferred[Any]:
@@ -145,7 +146,7 @@ def refusal(deferred: Deferred[Any]) -> str:
 
 
 def test_the_listener_is_one() -> None:
-    verifyObject(IUpstreamListener, Listener())
+    verifyObject(IMonitorListener, Listener())
 
 
 # It is ready.
@@ -382,7 +383,7 @@ def test_what_the_client_refuses(
     line.ready()
     monkeypatch.setattr(JSONClient, "execute", lambda *args, **settings: fail(error))
     assert refusal(line.ask("stop", link=17)) == reason
-    assert line.links.of_json(1) is None
+    assert line.links.of_monitor(1) is None
 
 
 # It speaks the text protocol.
@@ -498,14 +499,14 @@ def test_the_numbers_of_the_last_connection_mean_nothing_to_the_next() -> None:
     monitor.is_gone()
     line.waits()
     line.ready()
-    assert line.links.of_json(1) is None
+    assert line.links.of_monitor(1) is None
 
 
 def test_what_is_not_sent_leaves_no_number() -> None:
     line = Line()
     line.ready()
     assert refusal(line.ask("stop", {"a": object()}, 17)) != ""
-    assert line.links.of_json(1) is None
+    assert line.links.of_monitor(1) is None
 
 
 def test_a_command_after_one_that_could_not_be_written_bears_its_own_number() -> None:

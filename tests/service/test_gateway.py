@@ -20,6 +20,6 @@ def test_the_numbers_of_a_client_that_is_gone_are_forgotten(
         running_reactor,
         name="vm1",
     )
-    assert service._links.of_text(3, 1) == 1
+    assert service._links.of_client(3, 1) == 1
     service._client_gone(3, "it left")
-    assert service._links.of_text(3, 1) == 2
+    assert service._links.of_client(3, 1) == 2

@@ -43,6 +43,12 @@ def test_qmp_proxy_wants_no_options() -> None:
         "fault-seed": None,
         "faults": None,
         "on-upstream-loss": None,
+        "listen-text": None,
+        "window": None,
+        "client-queue": None,
+        "slow-client": None,
+        "shared": 0,
+        "coalesce": 0,
         "no-decode": 0,
         "no-hmp": 0,
         "event-data": 0,
@@ -298,3 +304,38 @@ def test_a_good_endpoint_of_each_kind() -> None:
 def test_a_service_maker_finds_what_it_wants(plugin: Any) -> None:
     assert issubclass(plugin.Options, proxy.JournalOptions)
     assert callable(plugin.makeService)
+
+
+def test_a_shared_monitor() -> None:
+    options = parsed(
+        ProxyOptions(), "--shared", "--connect=unix:/q", "--listen-text=unix:/t", "--window=2",
+        "--client-queue=1000", "--slow-client=disconnect", "--coalesce", "--no-hmp",
+        "--on-upstream-loss=close",
+    )  # fmt: skip
+    assert options["listen-text"] == "unix:/t:backlog=1024:mode=600"
+    assert (options["window"], options["client-queue"]) == (2, 1000)
+
+
+@pytest.mark.parametrize(
+    ("argv", "problem"),
+    [
+        ("--shared --listen-monitor=unix:/m", "--listen-monitor does not go with --shared"),
+        ("--shared --connect-client=unix:/c", "--connect-client does not go with --shared"),
+        ("--shared --dialect=text", "--dialect does not go with --shared: --listen-text is"),
+        ("--shared --no-decode", "--no-decode: what clients share has to be decoded"),
+        ("--shared --slow-client=no", "--slow-client no: not drop-events or disconnect"),
+        ("--shared --window=0", "0 is less than 1"),
+        ("--shared --client-queue=x", "invalid literal"),
+        ("--shared --listen-text=foo", "--listen-text foo"),
+        ("--shared --event-data", "--event-data goes with --dialect text or --listen-text"),
+        ("--listen-text=unix:/t", "--listen-text goes with --shared"),
+        ("--window=2", "--window goes with --shared"),
+        ("--client-queue=2", "--client-queue goes with --shared"),
+        ("--slow-client=disconnect", "--slow-client goes with --shared"),
+        ("--coalesce", "--coalesce goes with --shared"),
+        ("--on-upstream-loss=hold", "--on-upstream-loss goes with --dialect text or --shared"),
+    ],
+)
+def test_what_does_not_go_together_where_a_monitor_is_shared(argv: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        parsed(ProxyOptions(), *argv.split())

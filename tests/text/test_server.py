@@ -525,7 +525,7 @@ class TestSlowClient:
             for _ in range(5):
                 wire.factory.broadcast("stop")
         assert wire.transport.aborted
-        assert [(e["log_level"], e["limit"]) for e in logs] == [(LogLevel.warn, 2)]
+        assert [(e["log_level"], e["waiting"]) for e in logs] == [(LogLevel.warn, 2)]
         assert wire.server.state is State.CLOSING
         wire.breaks()
 

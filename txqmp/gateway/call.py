@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 
 from txqmp.errors import CommandFailed, CommandRejected
-from txqmp.gateway.upstream import NoAnswer, Upstream
+from txqmp.gateway.asking import Asker
+from txqmp.proxy.common import NoAnswer
 from txqmp.text.server import Request
 
 _R = TypeVar("_R")
@@ -33,7 +34,7 @@ class Call:
     :param hmp: whether ``human-monitor-command`` may be used.
     """
 
-    def __init__(self, upstream: Upstream, request: Request, link: int, hmp: bool) -> None:
+    def __init__(self, upstream: Asker, request: Request, link: int, hmp: bool) -> None:
         self.upstream = upstream
         self.request = request
         self.link = link
@@ -53,7 +54,7 @@ class Call:
         Send a JSON command.
 
         :returns: what the monitor returns.
-        :raises CommandFailed: as :meth:`Upstream.ask <txqmp.gateway.upstream.Upstream.ask>`.
+        :raises CommandFailed: as :meth:`Asker.ask <txqmp.gateway.asking.Asker.ask>`.
         """
         return await self.upstream.ask(command, arguments, self.link)
 

@@ -8,7 +8,7 @@ from typing import Any
 from txqmp.errors import CommandFailed
 from txqmp.gateway import render
 from txqmp.gateway.call import Call, Handler, in_words_of_2009
-from txqmp.gateway.upstream import NoAnswer
+from txqmp.proxy.common import NoAnswer
 
 NO_BALLOON = "Ballooning not activated in VM"
 

@@ -10,7 +10,7 @@ from typing import Any
 from txqmp.errors import CommandFailed
 from txqmp.gateway.call import CPU, Call, Handler, in_words_of_2009
 from txqmp.gateway.info import NO_BALLOON, check_cpu
-from txqmp.gateway.upstream import NoAnswer
+from txqmp.proxy.common import NoAnswer
 
 KEYS = {"<": "less", "altgr": "alt_r", "altgr_r": "alt_r"}
 """Names of keys that have another name today."""

@@ -6,12 +6,13 @@ from typing import Any, Literal
 
 from zope.interface import implementer
 
+from txqmp.gateway.asking import Asker
 from txqmp.gateway.call import CPU, Call
 from txqmp.gateway.events import data_text
-from txqmp.gateway.links import Links
 from txqmp.gateway.table import GatewayTable
-from txqmp.gateway.upstream import IUpstreamListener, Upstream
 from txqmp.jsonqmp.grammar import Event, Greeting
+from txqmp.proxy.common import IMonitorListener
+from txqmp.proxy.links import Links
 from txqmp.proxy.tapped import CONNECTION
 from txqmp.text.events import from_json
 from txqmp.text.server import Request, TextServerFactory
@@ -20,12 +21,13 @@ OnLoss = Literal["hold", "close"]
 """What becomes of the clients when the monitor is gone."""
 
 
-@implementer(IUpstreamListener)
+@implementer(IMonitorListener)
 class GatewayFactory(TextServerFactory):
     """
     Makes text servers that share one JSON monitor.
 
-    :param upstream: the monitor; the factory becomes its listener.
+    :param upstream: the monitor, an :class:`~txqmp.gateway.upstream.Upstream`; the factory becomes
+        a listener of it.
     :param links: numbers the commands.
     :param reactor: measures all times; the global reactor where it is None.
     :param human: whether ``human-monitor-command`` may be used.
@@ -36,7 +38,7 @@ class GatewayFactory(TextServerFactory):
 
     def __init__(
         self,
-        upstream: Upstream,
+        upstream: Any,
         links: Links,
         reactor: Any = None,
         *,
@@ -46,16 +48,21 @@ class GatewayFactory(TextServerFactory):
         **settings: Any,
     ) -> None:
         super().__init__(GatewayTable(self._call, human), reactor, **settings)
-        upstream.listener = self
-        self._upstream = upstream
+        upstream.listeners.append(self)
+        self._upstream: Any = upstream
         self._links = links
         self._human = human
         self._event_data = event_data
         self._on_loss = on_loss
 
+    def _asker(self, request: Request) -> Asker:
+        """What a command asks the monitor by."""
+        asker: Asker = self._upstream
+        return asker
+
     def _call(self, request: Request) -> Call:
-        link = self._links.of_text(request.state.get(CONNECTION, 0), request.number)
-        return Call(self._upstream, request, link, self._human)
+        link = self._links.of_client(request.state.get(CONNECTION, 0), request.number)
+        return Call(self._asker(request), request, link, self._human)
 
     # What the monitor does.
 

@@ -21,7 +21,15 @@ from txqmp.errors import (
     ProtocolViolation,
 )
 from txqmp.jsonqmp import grammar
-from txqmp.jsonqmp.grammar import Event, Failure, Greeting, JSONObject, ServerMessage, Success
+from txqmp.jsonqmp.grammar import (
+    Completion,
+    Event,
+    Failure,
+    Greeting,
+    JSONObject,
+    ServerMessage,
+    Success,
+)
 from txqmp.jsonqmp.values import TOO_LONG, Junk, ValueSplitter
 from txqmp.monitor.client import IMonitorClient, MonitorClient, MonitorClientFactory
 from txqmp.monitor.pending import NumberedQueue, Pending
@@ -51,7 +59,7 @@ def _first_fit(timeouts: Mapping[str, float | None], command: str) -> float | No
     return next((time for glob, time in timeouts.items() if fnmatchcase(command, glob)), None)
 
 
-def _not_asked_for(reply: Success | Failure) -> ProtocolViolation:
+def _not_asked_for(reply: Completion) -> ProtocolViolation:
     if reply.id is grammar.ABSENT:
         what = reply.description if isinstance(reply, Failure) else "success"
         return ProtocolViolation(f"a reply without an id: {what}")
@@ -206,12 +214,12 @@ class JSONClient(MonitorClient[Greeting, Event]):
     def _parse(self, line: bytes) -> ServerMessage | None:
         if not self._unfinished:
             if line.endswith(b"}"):
-                return grammar.parse_server_message(line)
+                return self._read(line)
             text = line.strip()
             if not text:
                 return None
             if text.endswith(b"}") or not text.startswith(b"{"):
-                return grammar.parse_server_message(line)
+                return self._read(line)
         # Some monitors print prettily (QEMU's -qmp-pretty), over many lines.
         pieces = self._pretty.feed(line + b"\n")
         self._unfinished += len(line) + 1 - sum(len(piece.raw) for piece in pieces)
@@ -225,7 +233,11 @@ class JSONClient(MonitorClient[Greeting, Event]):
             raise ProtocolViolation(piece.problem, piece.raw)
         if len(pieces) > 1 or self._unfinished:
             raise ProtocolViolation("something after a message, in its line", line)
-        return grammar.parse_server_message(piece.raw)
+        return self._read(piece.raw)
+
+    def _read(self, raw: bytes) -> ServerMessage:
+        """Read a whole message."""
+        return grammar.parse_server_message(raw)
 
     def _got_greeting(self, greeting: Greeting) -> None:
         self.greeting = greeting
@@ -244,19 +256,20 @@ class JSONClient(MonitorClient[Greeting, Event]):
     def _got_refused(self, failure: Failure) -> None:
         raise ProtocolViolation(f"the negotiation failed: {failure.description}")
 
-    def _got_success(self, success: Success) -> None:
-        pending = self._commands.take(success.id)
+    def _got_completion(self, message: Completion) -> None:
+        pending = self._commands.take(message.id)
         if pending is None:
-            raise _not_asked_for(success)
-        pending.succeed(success.value)
+            raise _not_asked_for(message)
+        self._settle(pending, message)
 
-    def _got_failure(self, failure: Failure) -> None:
-        pending = self._commands.take(failure.id)
-        if pending is None:
-            raise _not_asked_for(failure)
-        pending.fail(
-            CommandFailed(failure.description, pending.line, error_class=failure.error_class)
-        )
+    def _settle(self, pending: Pending, message: Completion) -> None:
+        """Tell who waits for a command how it ended."""
+        if isinstance(message, Success):
+            pending.succeed(message.value)
+        else:
+            pending.fail(
+                CommandFailed(message.description, pending.line, error_class=message.error_class)
+            )
 
     LEGAL: ClassVar[dict[tuple[State, type], Callable[[Any, Any], None]]] = {
         (State.GREETING, Greeting): _got_greeting,
@@ -265,15 +278,15 @@ class JSONClient(MonitorClient[Greeting, Event]):
         (State.NEGOTIATING, Failure): _got_refused,
         (State.IDLE, Event): MonitorClient._event,
         (State.BUSY, Event): MonitorClient._event,
-        (State.BUSY, Success): _got_success,
-        (State.BUSY, Failure): _got_failure,
+        (State.BUSY, Success): _got_completion,
+        (State.BUSY, Failure): _got_completion,
     }
 
     def canonical_event(self, name: str) -> str:
         """Events ignore case, as in the text protocol."""
         return name.upper()
 
-    def _ends_well(self, pending: Pending) -> JSONObject | None:
+    def _ends_well(self, pending: Pending) -> Any:
         return {} if pending.line == "quit" else None
 
 

@@ -27,9 +27,10 @@ MAX_COMMAND_LENGTH = 1 << 20
 """Bytes in a command."""
 
 CAPABILITIES = ("oob",)
-"""What a server offers in its greeting."""
+"""What a server offers in its greeting, where nothing else is said."""
 
-_UNANSWERED = (WHITE_SPACE, SKIPPED, INCOMPLETE)
+UNANSWERED = (WHITE_SPACE, SKIPPED, INCOMPLETE)
+"""Junk that is passed over."""
 
 
 class Request(MonitorRequest):
@@ -79,7 +80,7 @@ class JSONServer(MonitorServer):
 
     def _greet(self) -> None:
         factory = self.factory
-        self._say(grammar.write_greeting(factory.qemu, factory.package, CAPABILITIES))
+        self._say(grammar.write_greeting(factory.qemu, factory.package, factory.capabilities))
 
     def negotiate(self, enable: Sequence[str]) -> None:
         """
@@ -89,7 +90,7 @@ class JSONServer(MonitorServer):
         :raises CommandFailed: one was not offered, or the negotiation is over.
         """
         for index, name in enumerate(enable):
-            if name not in CAPABILITIES:
+            if name not in self.factory.capabilities:
                 raise CommandFailed(f"Parameter 'enable[{index}]' does not accept value '{name}'")
         if self.negotiated:
             raise CommandFailed(
@@ -120,11 +121,11 @@ class JSONServer(MonitorServer):
 
     def _take(self, piece: Piece) -> None:
         if isinstance(piece, Junk):
-            if piece.problem not in _UNANSWERED:
+            if piece.problem not in UNANSWERED:
                 self._enqueue(piece)
             return
         for message in read(piece.raw, self.factory.max_depth):
-            if self.oob and _is_oob(message):
+            if self.oob and is_oob(message):
                 self._overtake(message)
             else:
                 self._enqueue(message)
@@ -176,7 +177,8 @@ class JSONServer(MonitorServer):
             return grammar.write_failure("GenericError", "internal error", id)
 
 
-def _is_oob(message: JSONValue | ProtocolViolation) -> bool:
+def is_oob(message: JSONValue | ProtocolViolation) -> bool:
+    """Whether a message asks to be carried out before those that came earlier."""
     return isinstance(message, dict) and "exec-oob" in message and "execute" not in message
 
 
@@ -189,6 +191,7 @@ class JSONServerFactory(MonitorServerFactory):
         it is None.
     :param qemu: the QEMU version of the greeting: three numbers.
     :param package: what the greeting says besides.
+    :param capabilities: what the greeting offers: ``oob``, or nothing.
     :param max_command_length: bytes in a command.
     :param max_depth: objects and arrays inside each other in a command.
     :param settings: see :class:`~txqmp.monitor.server.MonitorServerFactory`.
@@ -202,6 +205,7 @@ class JSONServerFactory(MonitorServerFactory):
         *,
         qemu: str = "7.2.22",
         package: str = "",
+        capabilities: Sequence[str] = CAPABILITIES,
         max_command_length: int = MAX_COMMAND_LENGTH,
         max_depth: int = MAX_DEPTH,
         **settings: Any,
@@ -211,6 +215,7 @@ class JSONServerFactory(MonitorServerFactory):
         self.table = table
         self.qemu = qemu
         self.package = package
+        self.capabilities = tuple(capabilities)
         self.max_command_length = max_command_length
         self.max_depth = max_depth
         self._throttle = EventThrottle(self.reactor, self._tell_all)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from enum import Enum
+from time import time
 from typing import Any, Literal, cast
 
 from twisted.internet.defer import Deferred
@@ -28,6 +29,9 @@ _log = Logger()
 DONE = object()
 """There is nothing to go on with."""
 
+END = object()
+"""The client will ask for nothing more."""
+
 SlowClient = Literal["drop-events", "disconnect"]
 
 
@@ -48,7 +52,9 @@ class MonitorServerFactory(Factory):
     :param read_ahead: commands read before their turn; reading stops beyond it (rule 4).
     :param max_connections: connections at a time; more are closed at once. None: any number.
     :param event_queue: events kept for a client that does not read.
+    :param event_bytes: bytes in them, at most; None: no matter how many.
     :param slow_client: what to do when they are more: drop the newest, or disconnect.
+    :ivar dropped: events that were dropped, in all.
     """
 
     noisy = False
@@ -60,6 +66,7 @@ class MonitorServerFactory(Factory):
         read_ahead: int = 8,
         max_connections: int | None = None,
         event_queue: int = 1000,
+        event_bytes: int | None = None,
         slow_client: SlowClient = "drop-events",
     ) -> None:
         if reactor is None:
@@ -70,6 +77,8 @@ class MonitorServerFactory(Factory):
         self.read_ahead = read_ahead
         self.max_connections = max_connections
         self.event_queue = event_queue
+        self.event_bytes = event_bytes
+        self.dropped = 0
         self.slow_client = slow_client
         self.connections: set[MonitorServer] = set()
 
@@ -132,6 +141,8 @@ class MonitorServer(BoundedLineReceiver):
     _running: Deferred[None] | None = None
     _blocked = False
     _dropped = 0
+    _dropped_since = 0.0
+    _held_bytes = 0
     _read_closed = False
     _closing = False
     _over = False
@@ -142,7 +153,7 @@ class MonitorServer(BoundedLineReceiver):
         self.memory: dict[str, Any] = {}
         self._ahead: list[Any] = []  # short: no more is read when there are some
         self._writable: list[Deferred[None]] = []
-        self._events: list[bytes] = []
+        self._events: list[bytes] = []  # and answers in between, where a subclass puts them
         self._overtaking: tuple[Deferred[None], ...] = ()
         self._end = GracefulClose(cast(IReactorTime, factory.reactor))
 
@@ -186,6 +197,8 @@ class MonitorServer(BoundedLineReceiver):
         self._over = True
         self._end.closed()
         self.factory.connections.discard(self)
+        if self._dropped:
+            self._lost_events(self._dropped, self._dropped_since)
         self._ahead.clear()
         self._events.clear()
         for running in [*self._overtaking, self._running]:
@@ -205,7 +218,7 @@ class MonitorServer(BoundedLineReceiver):
         # Resuming a transport that was at its end before makes it say so again.
         if not self._read_closed:
             self._read_closed = True
-            self._enqueue(_END)
+            self._enqueue(END)
 
     def writeConnectionLost(self) -> None:
         """The client reads no more."""
@@ -237,27 +250,33 @@ class MonitorServer(BoundedLineReceiver):
 
     def _advance(self) -> None:
         while self._ahead and not self._busy and not self._blocked:
-            if self._ahead[0] is _END:
-                if not self._overtaking:
-                    self.close()
+            if not self._begin_next():
                 return
-            self._busy = True
-            item = self._ahead.pop(0)
-            try:
-                item = self._answer_at_once(item)
-            except Exception:
-                self._unanswered(Failure())
-                item = DONE
-            if item is DONE:
-                self._busy = False
-                continue
-            running = Deferred.fromCoroutine(self._answer(item))
-            running.addErrback(self._unanswered)
-            if running.called:
-                self._busy = False
-            else:
-                self._running = running
-                running.addCallback(self._answered)
+
+    def _begin_next(self) -> bool:
+        """Begin with what is next; False if it has to wait, or was the end."""
+        if self._ahead[0] is END:
+            if not self._overtaking:
+                self.close()
+            return False
+        self._busy = True
+        item = self._ahead.pop(0)
+        try:
+            item = self._answer_at_once(item)
+        except Exception:
+            self._unanswered(Failure())
+            item = DONE
+        if item is DONE:
+            self._busy = False
+            return True
+        running = Deferred.fromCoroutine(self._answer(item))
+        running.addErrback(self._unanswered)
+        if running.called:
+            self._busy = False
+        else:
+            self._running = running
+            running.addCallback(self._answered)
+        return True
 
     def _answered(self, _: object) -> None:
         self._busy = False
@@ -281,20 +300,28 @@ class MonitorServer(BoundedLineReceiver):
     def resumeProducing(self) -> None:
         """The client reads again."""
         self._blocked = False
-        if self._dropped:
-            _log.warn(
-                "{dropped} events were dropped for {peer}, which did not read",
-                dropped=self._dropped,
-                peer=cast(ITCPTransport, self.transport).getPeer(),
-            )
-            self._dropped = 0
         if self._events:
             held, self._events = b"".join(self._events), []
+            self._held_bytes = 0
             self.write(held)
+        if self._dropped:
+            dropped, self._dropped = self._dropped, 0
+            self._lost_events(dropped, self._dropped_since)
         while self._writable and not self._blocked:
             self._writable.pop(0).callback(None)
         self._advance()
         self._regulate()
+
+    def _lost_events(self, count: int, since: float) -> None:
+        """The client reads again, and was not told of some events."""
+        transport = cast(Any, self.transport)
+        _log.warn(
+            "{dropped} events were dropped for {peer}, which did not read",
+            dropped=count,
+            peer=transport.getPeer(),
+        )
+        if hasattr(transport, "lost_events"):
+            transport.lost_events(count, since)
 
     def stopProducing(self) -> None:
         """The transport is gone; ``connectionLost`` follows."""
@@ -329,20 +356,30 @@ class MonitorServer(BoundedLineReceiver):
             return
         if not self._blocked:
             self.write(event)
-        elif len(self._events) < self.factory.event_queue:
+        elif self._has_room(event):
+            self._held_bytes += len(event)
             self._events.append(event)
         elif self.factory.slow_client == "disconnect":
             transport = cast(ITCPTransport, self.transport)
             _log.warn(
-                "disconnected {peer}, which did not read: {limit} events wait for it (event_queue)",
+                "disconnected {peer}, which did not read: "
+                "{waiting} events, of {size} bytes, wait for it (event_queue)",
                 peer=transport.getPeer(),
-                limit=self.factory.event_queue,
+                waiting=len(self._events),
+                size=self._held_bytes,
             )
             self._closing = True
             self._ahead.clear()
             abort(transport)
         else:
+            if not self._dropped:
+                self._dropped_since = time()
             self._dropped += 1
+            self.factory.dropped += 1
 
-
-_END = object()
+    def _has_room(self, event: bytes) -> bool:
+        # Once one was dropped a smaller one does not slip in after it: it is one run.
+        if self._dropped or len(self._events) >= self.factory.event_queue:
+            return False
+        limit = self.factory.event_bytes
+        return limit is None or self._held_bytes + len(event) <= limit

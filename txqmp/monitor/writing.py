@@ -8,6 +8,8 @@ nothing waits before it, it is sent at once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -44,6 +46,16 @@ def write_at_once(transport: Any, data: bytes) -> None:
         transport.write(data[sent:])
 
 
+def writer_at_once(transport: Any) -> Callable[[bytes], object]:
+    """Say how to write to a transport so that it is sent at once, if that can be."""
+    if is_plain(transport):
+        return partial(write_at_once, transport)
+    # One that wraps another may know how to.
+    if hasattr(transport, "write_at_once"):
+        return lambda data: transport.write_at_once(data)
+    return lambda data: transport.write(data)
+
+
 class GatheringWriter:
     """
     Writes for a protocol: ``_busyReceiving`` says that something is being received.
@@ -57,7 +69,7 @@ class GatheringWriter:
     # Of the class while nothing was written: a server may have thousands of idle connections.
     _gathered_size = 0
     _alone = True
-    _plain: bool | None = None
+    _send_now: Callable[[bytes], object] | None = None
 
     def __init__(self) -> None:
         self._gathered: list[bytes] = []
@@ -87,9 +99,6 @@ class GatheringWriter:
             self._put_out(data)
 
     def _put_out(self, data: bytes) -> None:
-        if self._plain is None:
-            self._plain = is_plain(self.transport)
-        if self._plain:
-            write_at_once(self.transport, data)
-        else:
-            self.transport.write(data)
+        if self._send_now is None:
+            self._send_now = writer_at_once(self.transport)
+        self._send_now(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.application.internet import ClientService, backoffPolicy
@@ -33,6 +33,7 @@ class KeptMonitor(ClientService):
     :param reactor: measures all times.
     :param greeting_timeout: seconds in which the monitor must greet.
     :param max_delay: seconds between attempts to connect, at most.
+    :param protocols: see :class:`~txqmp.sniffer.SnifferFactory`.
     :param quiet: log no line for each connection.
     """
 
@@ -45,6 +46,7 @@ class KeptMonitor(ClientService):
         *,
         greeting_timeout: float = 30.0,
         max_delay: float = 30.0,
+        protocols: Mapping[str, Any] | None = None,
         quiet: bool = False,
     ) -> None:
         self._reactor = reactor
@@ -57,7 +59,7 @@ class KeptMonitor(ClientService):
         self._wrapper: TappedProtocol | None = None
         super().__init__(
             TroubleReporter(endpoint, self._not_connected),
-            TappedFactory(SnifferFactory(reactor, greeting_timeout), tap),
+            TappedFactory(SnifferFactory(reactor, greeting_timeout, protocols), tap),
             retryPolicy=self._delay,
             clock=reactor,
             prepareConnection=self._connected,

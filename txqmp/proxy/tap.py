@@ -44,6 +44,7 @@ class Tap:
     :param upstream: where the monitor is.
     :param link: gives each command the number, if any, that it shares with those it led to or
         was led to by; its replies get it too.
+    :param about: says more of a command of such a number, for the record of its completion.
     :param hold: seconds to wait for more before what was heard is decoded; it is not waited
         for more than 64 KiB. A turn of the reactor for each read costs more than to decode it.
         Records of several taps that hold are in their order no more, if ever so little: not for
@@ -61,10 +62,12 @@ class Tap:
         peer: dict[str, Any],
         upstream: str,
         link: Callable[[Slot], int | None] | None = None,
+        about: Callable[[int], dict[str, Any]] | None = None,
         hold: float = 0.0,
         decode: bool = True,
     ) -> None:
         self._link = link
+        self._about = about
         self._hold = hold
         self._record = record
         self._clock = clock
@@ -85,15 +88,17 @@ class Tap:
         """A client is there."""
         self._record([self._make(Kind.OPENED, {"upstream": self._upstream}, time(), monotonic())])
 
-    def gap(self, since: float, problem: str) -> None:
+    def gap(self, since: float, problem: str, lost: int | None = None) -> None:
         """
-        Say that nothing was heard for a while.
+        Say that something was not heard, or not said, for a while.
 
         :param since: when that began, in seconds since the epoch.
+        :param lost: how much that was, where it is known.
         """
         records: list[Entry] = []
         self._decode_heard(records)
-        fields = {"problem": problem, "since": iso_time(since)}
+        fields: dict[str, Any] = {} if lost is None else {"lost": lost}
+        fields |= {"problem": problem, "since": iso_time(since)}
         records.append(self._make(Kind.GAP, fields, time(), monotonic()))
         self._record(records)
 
@@ -250,6 +255,8 @@ class Tap:
                     fields["latency"] = round(mono - answers.mono, 6)
                 if answers.link is not None:
                     fields["link"] = answers.link
+                    if self._about is not None and kind is not output:
+                        fields |= self._about(answers.link)
             if self._descriptors[way] and lines == 1:
                 # The message that the byte they came with belongs to.
                 fields["descriptors"], self._descriptors[way] = self._descriptors[way], 0

@@ -12,6 +12,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txqmp.monitor.closing import abort
+from txqmp.monitor.writing import writer_at_once
+from txqmp.proxy.descriptors import carries_descriptors, close_all, read_in_place
 
 CONNECTION = "connection"
 """Where a server keeps the number of its connection."""
@@ -29,6 +31,7 @@ class TappedProtocol(ProtocolWrapper):
         super().__init__(factory, protocol)  # type: ignore[arg-type]
         self.tap = factory.make_tap()
         self.problem = ""
+        self._descriptors = 0
         self._ending: Callable[[], str] = str
 
     def connectionMade(self) -> None:
@@ -41,10 +44,27 @@ class TappedProtocol(ProtocolWrapper):
         self.tap.to_client(data)
         super().dataReceived(data)
 
+    def sendFileDescriptor(self, descriptor: int) -> None:
+        """The client passes a descriptor, with the next that it says."""
+        self._descriptors += 1
+        self.transport.sendFileDescriptor(descriptor)  # type: ignore[union-attr]
+
     def write(self, data: bytes) -> None:
         """The client says something."""
         super().write(data)
-        self.tap.to_monitor(data)
+        self._said(data)
+
+    def write_at_once(self, data: bytes) -> None:
+        """The client says something, and it is sent now if it can be."""
+        writer_at_once(self.transport)(data)
+        self._said(data)
+
+    def _said(self, data: bytes) -> None:
+        if self._descriptors:
+            passed, self._descriptors = self._descriptors, 0
+            self.tap.to_monitor(data, passed)
+        else:
+            self.tap.to_monitor(data)
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """The client says something, in pieces."""
@@ -114,21 +134,43 @@ class TappedServer(ProtocolWrapper):
         super().__init__(factory, server)  # type: ignore[arg-type]
         self._number = number
         self._tap: Any = None
+        self._descriptors: list[int] = []
 
     def connectionMade(self) -> None:
         """The client is there."""
         self._tap = self.factory.make_tap(self.transport, self._number)
         self._tap.opened()
+        if self.factory.take_descriptors is not None and carries_descriptors(self.transport):
+            read_in_place(self.transport, self._descriptors.extend)
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
-        """The client said something."""
-        self._tap.to_monitor(data)
+        """The client said something, and may have passed descriptors with its first byte."""
+        if self._descriptors:
+            passed = self._descriptors.copy()
+            self._descriptors.clear()
+            self._tap.to_monitor(data, len(passed))
+            self.factory.take_descriptors(self.wrappedProtocol, passed)  # type: ignore[misc]
+        else:
+            self._tap.to_monitor(data)
         super().dataReceived(data)
+
+    def lost_events(self, count: int, since: float) -> None:
+        """
+        Have it journalled that events were not told to the client.
+
+        :param since: when that began, in seconds since the epoch.
+        """
+        self._tap.gap(since, "the client did not read: events were dropped", count)
 
     def write(self, data: bytes) -> None:
         """The server says something."""
         super().write(data)
+        self._tap.to_client(data)
+
+    def write_at_once(self, data: bytes) -> None:
+        """The server says something, and it is sent now if it can be."""
+        writer_at_once(self.transport)(data)
         self._tap.to_client(data)
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
@@ -151,6 +193,7 @@ class TappedServer(ProtocolWrapper):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It is over."""
         ours = bool(self.disconnecting)
+        close_all(self._descriptors)
         super().connectionLost(reason)
         self._tap.closed(reason.getErrorMessage(), "proxy" if ours else "client")
         self.factory.over(self._number, reason.getErrorMessage())
@@ -165,6 +208,9 @@ class TappedServerFactory(WrappingFactory):
         number of its connection.
     :param numbers: the numbers of connections.
     :param over: called with the number of a connection that is over, and why.
+    :param take_descriptors: gets a server and the file descriptors that its client has passed,
+        before it gets the byte that they came with. Without it they are for the transport to
+        close.
     """
 
     noisy = False
@@ -175,10 +221,12 @@ class TappedServerFactory(WrappingFactory):
         make_tap: Callable[[Any, int], Any],
         numbers: Iterator[int],
         over: Callable[[int, str], object],
+        take_descriptors: Callable[[Any, list[int]], object] | None = None,
     ) -> None:
         super().__init__(wrapped)
         self.make_tap = make_tap
         self.over = over
+        self.take_descriptors = take_descriptors
         self._numbers = numbers
 
     def buildProtocol(self, addr: IAddress | None) -> Any:

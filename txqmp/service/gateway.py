@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import Any
 
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 
-from txqmp.gateway.entrance import Entrance
-from txqmp.gateway.links import Links
 from txqmp.gateway.server import GatewayFactory, OnLoss
 from txqmp.gateway.upstream import Upstream
 from txqmp.journal.writer import Journal
-from txqmp.proxy.decode import Slot
 from txqmp.proxy.peer import describe_peer
 from txqmp.proxy.relay import RelayFactory
 from txqmp.proxy.tap import Tap
-from txqmp.proxy.tapped import TappedServerFactory
-from txqmp.service.port import JournalledPort
+from txqmp.service.common import MAX_DELAY, CommonPort
 
 _log = Logger()
 
-MAX_DELAY = 5.0
-"""Seconds between attempts to reach a monitor that is gone, at most."""
 
-_OURSELVES = {"program": "txqmp"}
-
-
-class GatewayService(JournalledPort):
+class GatewayService(CommonPort):
     """
     Listens for clients of QMP 0.1, and has one connection to the monitor for all of them.
 
@@ -70,10 +60,18 @@ class GatewayService(JournalledPort):
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
-        self._quiet = quiet
-        self._numbers = count(1)
-        self._links = Links()
-        self._monitor = Upstream(
+        super().__init__(
+            [listen],
+            journal,
+            reactor,
+            name=name,
+            upstream=upstream,
+            downstream=listen,
+            greeting_timeout=greeting_timeout,
+            max_connections=max_connections,
+            quiet=quiet,
+        )
+        monitor = Upstream(
             name,
             endpoint,
             self._upstream_tap,
@@ -84,7 +82,7 @@ class GatewayService(JournalledPort):
             quiet=quiet,
         )
         self._gateway = GatewayFactory(
-            self._monitor,
+            monitor,
             self._links,
             reactor,
             human=human,
@@ -100,55 +98,20 @@ class GatewayService(JournalledPort):
             quiet=quiet,
             numbers=self._numbers,
         )
-        self._entrance = Entrance(
-            reactor, greeting_timeout, lambda: self._monitor.reason, max_connections
-        )
-        super().__init__(
-            [(listen, self._entrance)],
-            journal,
-            reactor,
-            name=name,
-            upstream=upstream,
-            downstream=listen,
-            max_connections=max_connections,
-        )
-        self._monitor.setServiceParent(self)
-        self._monitor.when_known().addCallback(self._choose)
+        self._attend(monitor)
 
     def _choose(self, dialect: str) -> None:
+        (entrance,) = self._entrances
         if dialect == "text":
             _log.info("{name} speaks the text protocol itself", name=self._name)
-            self._entrance.choose(self._relay)
-            return
-        clients = TappedServerFactory(
-            self._gateway, self._client_tap, self._numbers, self._client_gone
-        )
-        self._entrance.choose(clients)
-
-    def _upstream_tap(self) -> Tap:
-        links = self._links
-        return self._tap(next(self._numbers), _OURSELVES, link=lambda slot: links.of_json(slot.id))
+            entrance.choose(self._relay)
+        else:
+            self._let_in(entrance, self._gateway)
 
     def _relay_tap(self, transport: Any, number: int) -> Tap:
         return self._tap(number, describe_peer(transport))
 
-    def _client_tap(self, transport: Any, number: int) -> Tap:
-        if not self._quiet:
-            peer = transport.getPeer()
-            _log.info("connection {number}: opened by {peer}", number=number, peer=peer)
-        places = count(1)
-
-        def link(slot: Slot) -> int:
-            return self._links.of_text(number, next(places))
-
-        return self._tap(number, describe_peer(transport), link=link)
-
-    def _client_gone(self, number: int, reason: str) -> None:
-        self._links.forget(number)
-        if not self._quiet:
-            _log.info("connection {number}: closed: {reason}", number=number, reason=reason)
-
     async def _close(self) -> None:
         self._gateway.close_connections()
         await self._relay.close_all("the proxy is stopped")
-        await self._entrance.close_all()
+        await super()._close()

@@ -27,10 +27,13 @@ from txqmp.service.options import (
     safe_server_string,
 )
 from txqmp.service.port import JournalledPort
+from txqmp.service.shared import CLIENT_QUEUE, SharedService
+from txqmp.shared.server import WINDOW
 
 _log = Logger()
 
 _LISTEN = "unix:qmp-proxy.sock:mode=600"
+_SHARED = ("listen-text", "window", "client-queue", "slow-client", "coalesce")
 
 
 class ProxyService(JournalledPort):
@@ -167,13 +170,41 @@ class ProxyOptions(FaultOptions, JournalOptions):
             "on-upstream-loss",
             None,
             None,
-            "with --dialect text: hold the clients when the monitor is gone, or close.",
+            "with --dialect text or --shared: hold the clients when the monitor is gone, or close.",
+        ],
+        [
+            "listen-text",
+            None,
+            None,
+            "with --shared: where clients of the text protocol connect (an endpoint), too.",
+        ],
+        [
+            "window",
+            None,
+            None,
+            "with --shared: commands of a client that may wait for the monitor at a time.",
+            positive,
+        ],
+        [
+            "client-queue",
+            None,
+            None,
+            "with --shared: bytes of events that wait for a client that does not read.",
+            positive,
+        ],
+        [
+            "slow-client",
+            None,
+            None,
+            "with --shared: drop-events, or disconnect a client for which more wait.",
         ],
     ]
     optFlags = [
         ["no-decode", None, "record what is said as it comes, undecoded: for bulk."],
-        ["no-hmp", None, "with --dialect text: never use human-monitor-command."],
-        ["event-data", None, "with --dialect text: append the data of events."],
+        ["shared", None, "one connection to the monitor, shared by all clients."],
+        ["coalesce", None, "with --shared: answer same queries that wait once for all."],
+        ["no-hmp", None, "for text clients of a JSON monitor: never use human-monitor-command."],
+        ["event-data", None, "for text clients of a JSON monitor: append the data of events."],
     ]
 
     def postOptions(self) -> None:
@@ -193,7 +224,7 @@ class ProxyOptions(FaultOptions, JournalOptions):
             if self["connect"] is None:
                 self["connect"] = "machine:"
             self["endpoint"] = client_endpoint("--connect", self["connect"])
-        for option in ("listen", "listen-monitor"):
+        for option in ("listen", "listen-monitor", "listen-text"):
             if self[option] is not None:
                 self[option] = safe_server_string(self[option])
                 check_server_string(f"--{option}", self[option])
@@ -212,14 +243,35 @@ class ProxyOptions(FaultOptions, JournalOptions):
             raise UsageError(f"--dialect {self['dialect']}: only text can be spoken for a monitor")
         if self["on-upstream-loss"] not in (None, "hold", "close"):
             raise UsageError(f"--on-upstream-loss {self['on-upstream-loss']}: not hold or close")
-        for option in ("on-upstream-loss", "no-hmp", "event-data"):
-            if self[option] and self["dialect"] is None:
-                raise UsageError(f"--{option} goes with --dialect text")
-        for option in ("dialect", "no-decode"):
+        for option in ("dialect", "no-decode", "shared"):
             if self["faults"] is not None and self[option]:
                 raise UsageError(f"--fault does not go with --{option}")
         if self["no-decode"] and self["dialect"] is not None:
             raise UsageError("--no-decode: what a gateway says has to be decoded to be linked")
+        self._check_shared()
+        if self["on-upstream-loss"] and not (self["dialect"] or self["shared"]):
+            raise UsageError("--on-upstream-loss goes with --dialect text or --shared")
+        for option in ("no-hmp", "event-data"):
+            if self[option] and not (self["dialect"] or self["listen-text"]):
+                raise UsageError(f"--{option} goes with --dialect text or --listen-text")
+
+    def _check_shared(self) -> None:
+        if not self["shared"]:
+            for option in _SHARED:
+                if self[option]:
+                    raise UsageError(f"--{option} goes with --shared")
+            return
+        for option in ("connect-client", "listen-monitor"):
+            if self[option] is not None:
+                raise UsageError(f"--{option} does not go with --shared")
+        if self["dialect"] is not None:
+            raise UsageError(
+                "--dialect does not go with --shared: --listen-text is for clients that speak text"
+            )
+        if self["no-decode"]:
+            raise UsageError("--no-decode: what clients share has to be decoded to be linked")
+        if self["slow-client"] not in (None, "drop-events", "disconnect"):
+            raise UsageError(f"--slow-client {self['slow-client']}: not drop-events or disconnect")
 
 
 def makeService(options: ProxyOptions) -> Daemon:
@@ -234,7 +286,20 @@ def makeService(options: ProxyOptions) -> Daemon:
         "quiet": options["quiet"],
     }
     service: JournalledPort
-    if options["dialect"] == "text":
+    if options["shared"]:
+        service = SharedService(
+            *arguments,
+            **settings,
+            listen_text=options["listen-text"],
+            window=options["window"] or WINDOW,
+            client_queue=options["client-queue"] or CLIENT_QUEUE,
+            slow_client=options["slow-client"] or "drop-events",
+            coalesce=bool(options["coalesce"]),
+            on_loss=options["on-upstream-loss"] or "hold",
+            human=not options["no-hmp"],
+            event_data=bool(options["event-data"]),
+        )
+    elif options["dialect"] == "text":
         service = GatewayService(
             *arguments,
             **settings,

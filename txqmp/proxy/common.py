@@ -1,0 +1,120 @@
+"""The one connection to a monitor that many clients share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IStreamClientEndpoint
+from zope.interface import Interface
+
+from txqmp.errors import CommandFailed
+from txqmp.monitor.observer import OneShotObserver
+from txqmp.proxy.kept import KeptMonitor
+from txqmp.proxy.links import Links
+from txqmp.proxy.tapped import TappedProtocol
+from txqmp.sniffer import Client
+
+GONE = "monitor is gone"
+
+_SPEAKS = {"json": "JSON", "text": "the text protocol"}
+
+
+def unknown_outcome(command: str) -> str:
+    """Say that nobody knows what became of a command."""
+    return f"whether it carried {command} out is unknown"
+
+
+class NoAnswer(CommandFailed):
+    """It was not QEMU that said no: it is not there, or has not answered."""
+
+
+class IMonitorListener(Interface):
+    """Hears how the monitor is."""
+
+    def monitor_ready(greeting: Any) -> None:
+        """It is ready for commands."""
+
+    def monitor_event(event: Any) -> None:
+        """It said something of its own accord."""
+
+    def monitor_lost() -> None:
+        """It is gone, after it was ready; all that waited for it was told."""
+
+
+class CommonMonitor(KeptMonitor):
+    """
+    A monitor that is connected to once, for all.
+
+    :ivar listeners: each an :class:`IMonitorListener`, to be added before the service starts.
+    :ivar reason: why there is no connection, while there is none.
+    :ivar dialect: what it speaks, once it was ready; it must not change.
+    :ivar client: the connection, while it takes commands.
+    :ivar commands: the names of those that it has, kept here for as long as it is connected by
+        whoever asks for them; None while nobody has.
+    :param links: numbers the commands.
+    :param settings: see :class:`~txqmp.proxy.kept.KeptMonitor`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: IStreamClientEndpoint,
+        tap: Callable[[], Any],
+        reactor: Any,
+        *,
+        links: Links,
+        **settings: Any,
+    ) -> None:
+        super().__init__(name, endpoint, tap, reactor, **settings)
+        self.listeners: list[Any] = []
+        self.reason = ""
+        self.dialect = ""
+        self._links = links
+        self.client: Any = None
+        self.commands: set[str] | None = None
+        self._when_known: OneShotObserver[str] = OneShotObserver()
+
+    def when_known(self) -> Deferred[str]:
+        """
+        Wait until the monitor has greeted for the first time.
+
+        :returns: fires with its dialect.
+        """
+        return self._when_known.when()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes commands now."""
+        return self.client is not None
+
+    def _met(self, client: Client, wrapper: TappedProtocol) -> None:
+        # Not before: what the last connection said is journalled after its end.
+        self._links.forget_monitor()
+        if self.dialect not in ("", client.dialect):
+            before, now = _SPEAKS[self.dialect], _SPEAKS[client.dialect]
+            wrapper.give_up("", f"the monitor spoke {before} before, and speaks {now} now")
+        else:
+            client.subscribe(None, self._happened)
+
+    async def _attend(self, client: Client, wrapper: TappedProtocol) -> None:
+        self.client = client
+        self.dialect = client.dialect
+        for listener in self.listeners:
+            listener.monitor_ready(client.greeting)
+        self._when_known.fire(client.dialect)
+
+    def _happened(self, event: Any) -> None:
+        for listener in self.listeners:
+            listener.monitor_event(event)
+
+    def _left(self) -> None:
+        self.commands = None
+        if self.client is not None:
+            self.client = None
+            for listener in self.listeners:
+                listener.monitor_lost()
+
+    def _missing(self, reason: str) -> None:
+        self.reason = reason
