@@ -9,10 +9,10 @@ from sphinx.util.docutils import SphinxDirective
 
 import txqmp
 from txqmp.gateway.catalogue import rows
+from txqmp.policy.load import CLIENT, RULE, TOP
 from txqmp.reports.conditions import KEYS
 from txqmp.reports.sorts import OPERATORS
 from txqmp.reports.volatile import PASSING, VOLATILE
-from txqmp.policy.load import CLIENT, RULE, TOP
 
 project = "txqmp"
 author = "The txqmp authors"
