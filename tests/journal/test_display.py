@@ -130,6 +130,14 @@ def test_a_whole_line() -> None:
             "← FAULT drop event a by drop:nth=1",
         ),
         (
+            record(
+                Kind.VERDICT,
+                direction=None,
+                fields={"verdict": "deny", "rule": "rule 1", "reason": "no", "command": "stop"},
+            ),
+            "· VERDICT deny stop by rule 1 (no)",
+        ),
+        (
             record(Kind.FAULT, fields={"fault": "close", "rule": "close:bytes=9"}),
             "← FAULT close by close:bytes=9",
         ),

@@ -261,8 +261,16 @@ def test_what_the_journal_says() -> None:
         verdicts = {name: judging.judge(LOCAL, "json", said(name)) for name in "aldx"}
         assert verdicts["a"].fields() == {}
         assert verdicts["l"].fields() == {"verdict": "log", "rule": "rule 1"}
-        assert verdicts["d"].fields() == {"verdict": f"{would}delay", "rule": "rule 2"}
-        assert verdicts["x"].fields() == {"verdict": f"{would}deny", "rule": "rule 3"}
+        assert verdicts["d"].fields() == {
+            "verdict": f"{would}delay",
+            "rule": "rule 2",
+            "seconds": 1.0,
+        }
+        assert verdicts["x"].fields() == {
+            "verdict": f"{would}deny",
+            "rule": "rule 3",
+            "reason": verdicts["x"].reason,
+        }
         assert verdicts["d"].wait == (0.0 if dry_run else 1.0)
         assert verdicts["x"].denied is not dry_run
 

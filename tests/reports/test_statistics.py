@@ -87,7 +87,13 @@ def test_what_is_not_known_comes_after_nothing() -> None:
 
 def test_only_tables_with_the_column_are_sorted_by_it() -> None:
     found = having("count", list(TABLES.values()))
-    assert [table.name for table, _ in found] == ["commands", "events", "errors", "faults"]
+    assert [table.name for table, _ in found] == [
+        "commands",
+        "events",
+        "errors",
+        "faults",
+        "verdicts",
+    ]
     with pytest.raises(JournalError, match="no column nosuch to sort by: there are hour, records"):
         having("nosuch", [TABLES["hours"]])
 

@@ -158,7 +158,11 @@ def test_a_dry_run_says_what_would_be() -> None:
     judge = options("--read-only", "--policy-dry-run").read_policy()
     assert judge is not None
     verdict = judge.judge(Client(), "json", STOP)
-    assert verdict.fields() == {"verdict": "would-deny", "rule": "read-only: rest"}
+    assert verdict.fields() == {
+        "verdict": "would-deny",
+        "rule": "read-only: rest",
+        "reason": "it is no query",
+    }
 
 
 def test_bad_options_are_one_line(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ _COLOURS = {
     Kind.RESYNC: "\x1b[2m",
     Kind.GAP: "\x1b[1;41m",
     Kind.FAULT: "\x1b[33m",
+    Kind.VERDICT: "\x1b[33m",
 }
 _encoder = json.JSONEncoder(separators=(",", ":"), default=str)
 
@@ -133,6 +134,9 @@ def _described(kind: Kind, fields: dict[str, Any], peer: dict[str, Any] | None) 
         case Kind.FAULT:
             name = get("command") or get("event")
             return _joined("FAULT", get("fault"), get("hit"), name, f"by {get('rule')}")
+        case Kind.VERDICT:
+            why = f"({get('reason')})" if get("reason") else ""
+            return _joined("VERDICT", get("verdict"), get("command"), f"by {get('rule')}", why)
         case Kind.RESYNC:
             return f"IS {_json(fields)}"
         case Kind.GAP:

@@ -48,6 +48,8 @@ class Glance(msgspec.Struct, gc=False, rename={"reason_class": "class"}):
     reason: str | None = None
     lost: int | None = None
     fault: str | None = None
+    verdict: str | None = None
+    rule: str | None = None
     oob: bool = False
     raw: str = ""
 
@@ -61,6 +63,8 @@ _FIELDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "reason": ("reason", str),
     "lost": ("lost", int),
     "fault": ("fault", str),
+    "verdict": ("verdict", str),
+    "rule": ("rule", str),
 }
 """Of each field of a record: what a glance calls it, and of which type it must be to count."""
 

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     GAP = "gap"
     RESYNC = "resync"
     FAULT = "fault"
+    VERDICT = "verdict"
 
 
 class Direction(StrEnum):

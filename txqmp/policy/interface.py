@@ -20,7 +20,7 @@ class IJudge(Interface):
     * A verdict that is ``denied`` means that the message is not sent. The client is answered in
       its place, with ``reply_reason`` in a ``GenericError`` or behind ``- ERR``.
     * Else the message waits for ``wait`` seconds, and those behind it wait with it.
-    * ``fields()`` go into the journal: into the record of the command, and of our own reply.
+    * ``fields()`` go into the journal, in a record that comes after that of the command.
     """
 
     def judge(client: Client, dialect: Dialect, message: Message, /) -> Verdict:

@@ -51,13 +51,19 @@ class Verdict(NamedTuple):
 
     def fields(self) -> dict[str, Any]:
         """
-        Tell what the journal says of it, in the record of the command and in that of the reply
-        that is ours; nothing, where the command was plainly allowed.
+        Tell what the journal says of it, in a record of its own; nothing, where the command was
+        plainly allowed.
         """
         if self.action is Action.ALLOW:
             return {}
         would = self.dry_run and self.action is not Action.LOG
-        return {"verdict": f"would-{self.action}" if would else str(self.action), "rule": self.rule}
+        verdict = f"would-{self.action}" if would else str(self.action)
+        fields: dict[str, Any] = {"verdict": verdict, "rule": self.rule}
+        if self.reason:
+            fields["reason"] = self.reason
+        if self.delay:
+            fields["seconds"] = self.delay
+        return fields
 
 
 ALLOWED = Verdict(Action.ALLOW)

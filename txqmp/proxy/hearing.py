@@ -48,6 +48,14 @@ class ITap(Interface):
         :param delivered: how many bytes of that it got, or of what the monitor did not say.
         """
 
+    def verdict(fields: dict[str, Any], of_last: bool = False) -> None:
+        """
+        A policy has judged a command.
+
+        :param fields: what it made of it, and of which command.
+        :param of_last: it is the message that was heard last.
+        """
+
     def closed(reason: str, ended_by: str, ending: str = "") -> None:
         """
         It is over.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from time import monotonic, time
 from typing import Any
 
@@ -130,12 +130,12 @@ class Tap:
         records: list[Entry] = []
         self._decode_heard(records)
         fields = dict(fields)
-        if of_last and records:
-            hit = records[-1].joint if isinstance(records[-1], Run) else records[-1]
-            if hit.kind is Kind.COMMAND:
+        if of_last:
+            hit = _last(records)
+            if hit is not None and hit.kind is Kind.COMMAND:
                 fields["reply_to"] = hit.seq
                 self._bytes[way] -= len(hit.raw or b"")
-            elif "reply_to" in hit.fields:
+            elif hit is not None and "reply_to" in hit.fields:
                 fields["reply_to"] = hit.fields["reply_to"]
         stamp, mono = time(), monotonic()
         self._bytes[way] += delivered
@@ -155,6 +155,25 @@ class Tap:
         fault.raw = withheld or None
         fault.sensitive = sensitive
         records.append(fault)
+        self._record(records)
+
+    def verdict(self, fields: dict[str, Any], of_last: bool = False) -> None:
+        """
+        A policy has judged a command.
+
+        :param fields: what it made of it, and of which command.
+        :param of_last: it is the message that was heard last; one that is denied did not reach
+            the monitor.
+        """
+        records: list[Entry] = []
+        self._decode_heard(records)
+        fields = dict(fields)
+        hit = _last(records) if of_last else None
+        if hit is not None:
+            fields["reply_to"] = hit.seq
+            if fields["verdict"] == "deny":
+                self._bytes[Direction.TO_MONITOR] -= len(hit.raw or b"")
+        records.append(self._make(Kind.VERDICT, fields, time(), monotonic()))
         self._record(records)
 
     def to_monitor(self, data: bytes, descriptors: int = 0) -> None:
@@ -283,3 +302,8 @@ class Tap:
             fields=fields,
             peer=self._peer,
         )
+
+
+def _last(records: Sequence[Entry]) -> Record | None:
+    last = records[-1] if records else None
+    return last.joint if isinstance(last, Run) else last

@@ -163,6 +163,14 @@ class TappedServer(ProtocolWrapper):
         """
         self._tap.gap(since, "the client did not read: events were dropped", count)
 
+    def verdict(self, fields: dict[str, Any]) -> None:
+        """
+        Have it journalled what a policy made of a command.
+
+        :param fields: that, and of which command.
+        """
+        self._tap.verdict(fields)
+
     def write(self, data: bytes) -> None:
         """The server says something."""
         super().write(data)

@@ -177,7 +177,9 @@ class Checker:
                 del connection.waiting[next(iter(connection.waiting))]
         elif record.kind in REPLIES or record.kind is Kind.OUTPUT:
             yield from _answered(connection, record)
-        elif record.kind is Kind.FAULT:
+        elif record.kind is Kind.FAULT or (
+            record.kind is Kind.VERDICT and record.fields.get("verdict") == "deny"
+        ):
             asked_before = connection.waiting.get(record.fields.get("reply_to", 0))
             if asked_before is not None:
                 asked_before.silent = True  # it may have been kept from the monitor, or its reply

@@ -141,6 +141,8 @@ _ALL = [
         "link:12",
     ),
     Key("fault", "the fault that was injected", _text_field("fault"), "fault:*"),
+    Key("verdict", "what a policy made of a command", _text_field("verdict"), "verdict:deny"),
+    Key("rule", "the rule of a fault or of a verdict", _text_field("rule"), 'rule:"read-only*"'),
 ]
 
 KEYS = {key.name: key for key in _ALL}

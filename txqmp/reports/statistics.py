@@ -30,6 +30,10 @@ def statistics(tally: Tally) -> dict[str, Any]:
         for (kind, name, reason), count in tally.errors.items()
     ]
     faults = [{"fault": name, "count": count} for name, count in tally.faults.items()]
+    verdicts = [
+        {"verdict": name, "rule": rule, "count": count}
+        for (name, rule), count in tally.verdicts.items()
+    ]
     connections = sorted(tally.connections.items(), key=lambda item: (item[1].since, item[0]))
     hours = sorted(tally.hours.items(), key=lambda item: (item[0] is None, item[0]))
     return {
@@ -55,6 +59,7 @@ def statistics(tally: Tally) -> dict[str, Any]:
         "events": _most_first(events),
         "errors": _most_first(errors),
         "faults": _most_first(faults),
+        "verdicts": _most_first(verdicts),
         "connections": [_connection(place, row) for place, row in connections],
         "hours": [_hour(hour, row) for hour, row in hours],
     }

@@ -162,6 +162,11 @@ TABLES = {
         ),
         Table("faults", "Faults", (_text("fault", "fault"), Column("count", "count"))),
         Table(
+            "verdicts",
+            "Verdicts",
+            (_text("verdict", "verdict"), _text("rule", "rule"), Column("count", "count")),
+        ),
+        Table(
             "connections",
             "Connections",
             (

@@ -121,6 +121,7 @@ class Tally:
         self.events: dict[str, int] = {}
         self.errors: dict[tuple[str, str, str], int] = {}
         self.faults: dict[str, int] = {}
+        self.verdicts: dict[tuple[str, str], int] = {}
         self.connections: dict[Place, Connection] = {}
         self.hours: dict[datetime | None, Traffic] = {}
         self.lost = 0
@@ -134,6 +135,7 @@ class Tally:
             Kind.EVENT: self._event,
             Kind.GAP: self._gap,
             Kind.FAULT: self._fault,
+            Kind.VERDICT: self._verdict,
         }
 
     def tear(self, torn: Torn) -> None:
@@ -234,6 +236,9 @@ class Tally:
 
     def _fault(self, one: Glance) -> None:
         _bump(self.faults, one.fault or UNKNOWN, OTHER)
+
+    def _verdict(self, one: Glance) -> None:
+        _bump(self.verdicts, (one.verdict or UNKNOWN, one.rule or UNKNOWN), (OTHER, ""))
 
     def _named(self, name: str | None) -> tuple[str, Command]:
         name = name or UNKNOWN

@@ -96,7 +96,7 @@ def test_a_filter_that_is_none_ends_with_a_caret() -> None:
         parsed("a", "--filter", "kind:x")
     assert str(caught.value) == (
         "txqmp: --filter: kind: there is no x: there are greeting, command, output, success, "
-        "failure, rejection, event, undecoded, opened, closed, gap, resync, fault\n"
+        "failure, rejection, event, undecoded, opened, closed, gap, resync, fault, verdict\n"
         "  kind:x\n"
         "       ^"
     )

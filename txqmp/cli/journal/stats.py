@@ -12,7 +12,7 @@ from twisted.python.usage import UsageError
 from txqmp.cli.journal.extras import extra
 from txqmp.cli.journal.source import FilterOptions
 
-_TABLES = ("commands", "events", "errors", "faults", "connections", "hours")
+_TABLES = ("commands", "events", "errors", "faults", "verdicts", "connections", "hours")
 
 
 class StatsOptions(FilterOptions):

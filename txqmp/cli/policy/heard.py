@@ -9,8 +9,10 @@ from txqmp.journal.reader import Torn
 from txqmp.journal.record import Dialect, Direction, Kind, Record
 from txqmp.journal.sources import Sources
 from txqmp.jsonqmp.grammar import write_command
+from txqmp.reports.spans import REPLIES
 from txqmp.text.grammar import quote
 
+_DECIDES = (*REPLIES, Kind.VERDICT)
 _OURSELVES = {"program": "txqmp"}
 """The peer where a gateway talks to a monitor: no client's words."""
 
@@ -34,16 +36,48 @@ def heard(sources: Sources) -> Iterator[Heard]:
     :raises JournalError: a journal cannot be read.
     """
     for entry in sources.entries():
-        if (
-            isinstance(entry, Torn)
-            or entry.direction is not Direction.TO_MONITOR
-            or entry.dialect is None
-            or entry.peer == _OURSELVES
-        ):
+        if not isinstance(entry, Torn) and (found := _heard(entry)) is not None:
+            yield found
+
+
+def undenied(sources: Sources) -> Iterator[Heard]:
+    """
+    Read what clients said and no policy denied, each when it is answered, or in the end.
+
+    :raises JournalError: a journal cannot be read.
+    """
+    waiting: dict[tuple[object, ...], Heard] = {}
+    for entry in sources.entries():
+        if isinstance(entry, Torn):
             continue
-        message = entry.raw if entry.raw is not None else _written(entry)
-        if message is not None and message.strip():
-            yield Heard(entry, entry.dialect, message)
+        found = _heard(entry)
+        if found is not None:
+            waiting[_place(entry, entry.seq)] = found
+        elif entry.kind in _DECIDES:
+            decided = waiting.pop(_place(entry, entry.fields.get("reply_to")), None)
+            if decided is not None and entry.fields.get("verdict") != "deny":
+                yield decided
+    yield from waiting.values()
+
+
+def _heard(record: Record) -> Heard | None:
+    if (
+        record.direction is not Direction.TO_MONITOR
+        or record.dialect is None
+        or record.peer == _OURSELVES
+    ):
+        return None
+    message = record.raw if record.raw is not None else _written(record)
+    if message is None or not message.strip():
+        return None
+    return Heard(record, record.dialect, message)
+
+
+def _place(record: Record, seq: object) -> tuple[object, ...]:
+    """What a command and the records that are about it have in common."""
+    link = record.fields.get("link")
+    own = (record.connection, seq) if link is None else (0, link)
+    return (record.run, record.monitor, *own)
 
 
 def _written(record: Record) -> bytes | None:

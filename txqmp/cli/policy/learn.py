@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from txqmp.cli.journal.source import ReadOptions
-from txqmp.cli.policy.heard import heard
+from txqmp.cli.policy.heard import undenied
 from txqmp.errors import ProtocolViolation
 from txqmp.policy.learn import Lesson
 
@@ -34,9 +34,7 @@ class LearnOptions(ReadOptions):
         lesson = Lesson(arguments=bool(self["arguments"]))
         lost = 0
         with self.sources() as sources:
-            for each in heard(sources):
-                if each.record.fields.get("verdict") == "deny":
-                    continue
+            for each in undenied(sources):
                 try:
                     lesson.hear(each.dialect, each.message)
                 except ProtocolViolation:
