@@ -20,7 +20,7 @@ from txqmp.service.options import (
     monitor_name,
     safe_server_string,
 )
-from txqmp.service.proxy import ProxyOptions
+from txqmp.service.proxyoptions import ProxyOptions
 
 
 def parsed(options: Any, *argv: str) -> Any:

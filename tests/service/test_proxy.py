@@ -26,7 +26,8 @@ from txqmp.journal.writer import Journal
 from txqmp.machine.endpoint import MachineEndpoint
 from txqmp.service import port, proxy
 from txqmp.service.port import allow_open_files
-from txqmp.service.proxy import ProxyOptions, ProxyService, makeService
+from txqmp.service.proxy import ProxyService
+from txqmp.service.proxyoptions import ProxyOptions, makeService
 from txqmp.text.client import TextClient, TextClientFactory
 
 OURS = (proxy.__name__, port.__name__)

@@ -8,7 +8,7 @@ from txqmp.replay.endpoint import ReplayStringParser
 
 qmp_proxy = ServiceMaker(
     "QEMU monitor proxy",
-    "txqmp.service.proxy",
+    "txqmp.service.proxyoptions",
     "Record what clients say to a QEMU monitor.",
     "qmp-proxy",
 )
