@@ -11,7 +11,7 @@ from twisted.internet.endpoints import UNIXClientEndpoint, serverFromString
 from twisted.internet.protocol import Factory
 from twisted.python.usage import UsageError
 
-from txqmp.service import logger, proxy
+from txqmp.service import logger, proxyoptions
 from txqmp.service import options as options_module
 from txqmp.service.logger import LoggerOptions
 from txqmp.service.options import (
@@ -40,6 +40,12 @@ def test_qmp_proxy_wants_no_options() -> None:
         "name": "machine",
         "max-connections": 1000,
         "dialect": None,
+        "allow": [],
+        "deny": [],
+        "policy": None,
+        "read-only": 0,
+        "policy-dry-run": 0,
+        "judge": None,
         "fault-seed": None,
         "faults": None,
         "on-upstream-loss": None,
@@ -300,9 +306,9 @@ def test_a_good_endpoint_of_each_kind() -> None:
     assert isinstance(client_endpoint("--connect", "unix:/m.sock"), UNIXClientEndpoint)
 
 
-@pytest.mark.parametrize("plugin", [proxy, logger])
+@pytest.mark.parametrize("plugin", [proxyoptions, logger])
 def test_a_service_maker_finds_what_it_wants(plugin: Any) -> None:
-    assert issubclass(plugin.Options, proxy.JournalOptions)
+    assert issubclass(plugin.Options, options_module.JournalOptions)
     assert callable(plugin.makeService)
 
 

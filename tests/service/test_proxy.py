@@ -24,13 +24,13 @@ from txqmp.journal.reader import read
 from txqmp.journal.record import Kind, Record
 from txqmp.journal.writer import Journal
 from txqmp.machine.endpoint import MachineEndpoint
-from txqmp.service import port, proxy
+from txqmp.service import port, proxy, proxyoptions
 from txqmp.service.port import allow_open_files
 from txqmp.service.proxy import ProxyService
 from txqmp.service.proxyoptions import ProxyOptions, makeService
 from txqmp.text.client import TextClient, TextClientFactory
 
-OURS = (proxy.__name__, port.__name__)
+OURS = (proxyoptions.__name__, port.__name__)
 
 
 class Application(MultiService):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from twisted.python.usage import Options, UsageError
 
@@ -18,10 +19,10 @@ class PolicyOptions(Options):
     A command line that inherits from this one calls :meth:`read_policy` in its ``postOptions``.
     """
 
-    optParameters = [
+    optParameters: list[Any] = [
         ["policy", None, None, "a file of rules: who may say what; read again on SIGHUP."],
     ]
-    optFlags = [
+    optFlags: list[Any] = [
         ["read-only", None, "deny everything but queries."],
         ["policy-dry-run", None, "deny nothing, and journal what would have been denied."],
     ]
