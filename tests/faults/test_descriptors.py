@@ -14,10 +14,10 @@ from zope.interface.verify import verifyObject
 from tests.faults.conversation import JSON, TEXT, Conversation, command, done, event
 from txqmp.faults.choice import Choosers
 from txqmp.faults.injector import Injector
-from txqmp.faults.outlet import IEnds
+from txqmp.faults.plan import FaultPlan
 from txqmp.faults.rules import parse_rule
-from txqmp.faults.side import Ends, FaultPlan, FaultySide
 from txqmp.journal.record import Direction
+from txqmp.proxy.interposed import Ends, IEnds, IInterposer
 
 TO_MONITOR, TO_CLIENT = Direction.TO_MONITOR, Direction.TO_CLIENT
 
@@ -47,7 +47,13 @@ class Noted:
     ) -> None:
         pass
 
-    def read(self, wanted: bool) -> None:
+    def client(self) -> Any:
+        pass
+
+    def verdict(self, fields: dict[str, Any], raw: bytes, sent: bool) -> None:
+        pass
+
+    def read(self, wanted: bool, way: Direction | None = None) -> None:
         pass
 
     def close(self, reason: str) -> None:
@@ -103,6 +109,7 @@ def test_the_interface() -> None:
     conversation = next(iter(talk.factory.conversations))
     first: Any = conversation.first
     verifyObject(IEnds, Ends(conversation, first, first.other))
+    verifyObject(IInterposer, first.between)
     talk.ends()
 
 
@@ -189,7 +196,7 @@ def test_they_are_closed_behind_the_last_byte(passing: Passing) -> None:
 
 def test_they_are_closed_where_there_is_no_other_end(passing: Passing) -> None:
     talk = Conversation()
-    side = FaultySide("monitor", next(iter(talk.factory.conversations)), FaultPlan([]))
+    side = FaultPlan([]).make_side("monitor", next(iter(talk.factory.conversations)))
     side._descriptors.append(passing.file())
     side.dataReceived(b"x")
     assert not is_open(passing.files[0])

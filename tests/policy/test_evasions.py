@@ -14,10 +14,13 @@ from tests.policy.evasions import (
     WRITES,
     Evasion,
 )
+from tests.proxy.conversation import JSON as JSON_GREETING
+from tests.proxy.conversation import TEXT as TEXT_GREETING
+from tests.proxy.conversation import Conversation
 from txqmp.journal.record import Dialect
-from txqmp.jsonqmp.values import Value, ValueSplitter
-from txqmp.monitor.framing import LineSplitter, Overlong
+from txqmp.jsonqmp.values import ValueSplitter
 from txqmp.policy import Action, Client, Policy, ruleset
+from txqmp.policy.guard import Guarding
 from txqmp.policy.load import parse
 
 SOMEBODY = Client(uid=1000, gid=1000, executable="/usr/bin/socat", local=True)
@@ -41,20 +44,20 @@ NO_FOLDER = Policy(
 
 
 def sent_on(policy: Policy, dialect: Dialect, reads: list[bytes]) -> list[bytes]:
-    """What a proxy with the policy would send to the monitor, from what it reads."""
-    passed = []
-    if dialect == "json":
-        values = ValueSplitter()
-        pieces = [piece for data in reads for piece in values.feed(data)] + values.finish()
-        wanted = [piece.raw for piece in pieces if isinstance(piece, Value)]
-    else:
-        lines = LineSplitter(4095)
-        found = [piece for data in reads for piece in lines.feed(data)]
-        wanted = [piece for piece in found if not isinstance(piece, Overlong)]
-    for message in wanted:
-        if not policy.judge(SOMEBODY, dialect, message).denied:
-            passed.append(message)
-    return [message for message in passed if message.strip() not in (b"", b"1", b'"x"')]
+    """What a proxy with the policy sends to the monitor, of what it reads."""
+    greeting = JSON_GREETING if dialect == "json" else TEXT_GREETING
+    talk = Conversation(Guarding(policy).make_side, greeting=greeting)
+    for data in reads:
+        talk.client.says(data)
+    sent = talk.monitor.heard()
+    talk.client.says_no_more()
+    assert talk.monitor.heard() == b""
+    talk.ends()
+    if dialect == "text":
+        return [line for line in sent.split(b"\n") if line.strip()]
+    values = ValueSplitter()
+    pieces = values.feed(sent) + values.finish()
+    return [piece.raw for piece in pieces if piece.raw.strip()]
 
 
 def is_harmless(message: bytes) -> bool:

@@ -18,8 +18,8 @@ from twisted.logger import LogLevel, capturedLogs
 
 from tests.wires import Sockets, pending
 from txqmp.errors import CommandFailed, CommandRejected, JournalError
+from txqmp.faults.plan import FaultPlan
 from txqmp.faults.rules import parse_rule
-from txqmp.faults.side import FaultPlan
 from txqmp.journal.reader import read
 from txqmp.journal.record import Kind, Record
 from txqmp.journal.writer import Journal

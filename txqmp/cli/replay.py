@@ -14,7 +14,7 @@ from txqmp.cli.answers import error_text, printable, write_out
 from txqmp.cli.command import MixedOptions
 from txqmp.cli.foreground import catch_signals, show_log
 from txqmp.errors import MonitorError
-from txqmp.faults.side import FaultPlan
+from txqmp.faults.plan import FaultPlan
 from txqmp.journal.writer import Journal
 from txqmp.monitor.observer import OneShotObserver
 from txqmp.replay.compare import IGNORED, Comparison

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from zope.interface import implementer
 
 from txqmp.faults.choice import Choosers, Strike
 from txqmp.faults.lane import Lane, Parcel, Pause
-from txqmp.faults.order import AnswerOrder
 from txqmp.faults.outlet import Outlet, told
 from txqmp.faults.rules import Rule
 from txqmp.journal.record import Direction, Kind
@@ -18,6 +18,7 @@ from txqmp.jsonqmp import grammar as json_grammar
 from txqmp.jsonqmp import values
 from txqmp.jsonqmp.grammar import ABSENT
 from txqmp.proxy.decode import (
+    LONG_LINE,
     MAX_MESSAGE,
     UNHEARD,
     Decoder,
@@ -28,13 +29,15 @@ from txqmp.proxy.decode import (
     decoder_for,
 )
 from txqmp.proxy.descriptors import close_all
+from txqmp.proxy.interposed import IInterposer
+from txqmp.proxy.order import AnswerOrder
 from txqmp.text import grammar as text_grammar
 
 _WHITE = b" \t\r\n"
-_LONG_LINE = "line too long"
 _TO_MONITOR, _TO_CLIENT = Direction.TO_MONITOR, Direction.TO_CLIENT
 
 
+@implementer(IInterposer)
 class Injector:
     """
     Sees the messages of one conversation, and does to some what the rules say.
@@ -42,7 +45,7 @@ class Injector:
     What a rule hits is a whole message; of a text dialect's reply, all its lines. Messages of
     more than 4 MiB go by as they are, and so does all where the dialect is unknown.
 
-    :param ends: the client and the monitor: :class:`~txqmp.faults.outlet.IEnds`.
+    :param ends: the client and the monitor: :class:`~txqmp.proxy.interposed.IEnds`.
     :param choosers: the rules.
     :param clock: measures delays and pauses.
     """
@@ -61,7 +64,6 @@ class Injector:
         self._lines: list[bytes] = []
         self._lines_size = 0
         self._too_long = False
-        self._line_goes_on = False
         self._line_descriptors: list[int] = []
         self._order = AnswerOrder()
         self._outlet = Outlet(ends, choosers.limit(), self._delivered)
@@ -245,20 +247,11 @@ class Injector:
 
     def _undecoded(self, message: Message) -> None:
         self._let_lines_go()
-        raw, problem = message.raw, message.fields["problem"]
-        goes_on, self._line_goes_on = self._line_goes_on, False
-        if problem == _LONG_LINE:
-            self._line_goes_on = not raw.endswith(b"\n")
-        parcel = self._parcel(raw, "", {})
-        parcel.torn = problem in (values.TOO_LONG, _LONG_LINE)
+        parcel = self._parcel(message.raw, "", {})
+        parcel.torn = message.fields["problem"] in (values.TOO_LONG, LONG_LINE)
         self._put(self._replies, parcel)
-        if isinstance(self._decoder, JSONDecoder):
-            answers = problem in (values.TOO_LONG, values.TOO_DEEP)
-        else:
-            answers = raw[:1] in (b"+", b"-") and not goes_on
-        if answers:
-            self._order.answered(None)
-            self._order.go_on()
+        self._order.unread(message.raw, message.fields["problem"])
+        self._order.go_on()
 
     # What is done.
 
@@ -353,6 +346,9 @@ class Injector:
     def _check_rest(self) -> None:
         while self._at_rest and self._wire.is_free and self._replies.is_free and not self._delayed:
             self._at_rest.pop(0)()
+
+    def client_reads(self, reads: bool) -> None:
+        """What the client does not read is held back at the monitor's end."""
 
     def client_is_gone(self) -> None:
         """Pass on what it said last, and stop."""

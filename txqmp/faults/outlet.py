@@ -7,43 +7,12 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from zope.interface import Interface
-
 from txqmp.faults.lane import Parcel, Pause
 from txqmp.faults.rules import Rule
 from txqmp.journal.record import Direction
 from txqmp.proxy.descriptors import close_all
 
 _TO_CLIENT = Direction.TO_CLIENT
-
-
-class IEnds(Interface):
-    """The two ends of a conversation, and the tap."""
-
-    def write(way: Direction, data: bytes, descriptors: list[int]) -> None:
-        """
-        Pass bytes on to one end.
-
-        :param descriptors: go with the first of them.
-        """
-
-    def heard(way: Direction, data: bytes, descriptors: int = 0) -> None:
-        """Let the tap hear what was said to one end."""
-
-    def fault(
-        way: Direction,
-        fields: dict[str, Any],
-        of_last: bool = False,
-        withheld: bytes = b"",
-        delivered: int = 0,
-    ) -> None:
-        """Let the tap hear what was done, as :class:`~txqmp.proxy.hearing.ITap` has it."""
-
-    def read(wanted: bool) -> None:
-        """Read from both ends, or do not for a while."""
-
-    def close(reason: str) -> None:
-        """End the conversation."""
 
 
 def told(rule: Rule, hit: str, known: dict[str, object], **more: object) -> dict[str, Any]:

@@ -17,6 +17,8 @@ class IJudge(Interface):
     bytes that it would send on: one JSON value, or one line. It sends on nothing that was not
     judged; what is no message (a value that is too long, a piece of junk) it never sends on.
 
+    What cannot be sent on at all is denied by ``unreadable``.
+
     * A verdict that is ``denied`` means that the message is not sent. The client is answered in
       its place, with ``reply_reason`` in a ``GenericError`` or behind ``- ERR``.
     * Else the message waits for ``wait`` seconds, and those behind it wait with it.
@@ -28,4 +30,11 @@ class IJudge(Interface):
         Judge a message.
 
         :param client: made of the peer when the connection was.
+        """
+
+    def unreadable(problem: str) -> Verdict:
+        """
+        Deny what is no message, or is too long to be judged.
+
+        :param problem: what is wrong with it.
         """

@@ -95,9 +95,7 @@ class Policy:
         try:
             asks, oob = _read(dialect, message)
         except ProtocolViolation as violation:
-            self._hits[UNREADABLE] += 1
-            reason = f"it cannot be read: {violation.problem}"
-            return Verdict(Action.DENY, UNREADABLE, reason, dry_run=self.dry_run)
+            return self.unreadable(violation.problem)
         hit: set[str] = set()
         verdicts = [self._judge(client, ask, oob, hit) for ask in asks]
         for label in hit:
@@ -106,6 +104,15 @@ class Policy:
         if denied is not None:
             return denied
         return max(verdicts, key=_strictness, default=ALLOWED)
+
+    def unreadable(self, problem: str) -> Verdict:
+        """
+        Deny what is no message, or is too long to be judged.
+
+        :param problem: what is wrong with it.
+        """
+        self._hits[UNREADABLE] += 1
+        return self._denial(UNREADABLE, f"it cannot be read: {problem}")
 
     def _judge(self, client: Client, ask: Ask, oob: bool, hit: set[str]) -> Verdict:
         if ask.voice == "json" and ask.names == _NEGOTIATION:

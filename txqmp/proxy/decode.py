@@ -27,6 +27,7 @@ from txqmp.proxy.unanswered import Slot, Unanswered
 from txqmp.text import grammar as text_grammar
 
 __all__ = [
+    "LONG_LINE",
     "UNHEARD",
     "Decoder",
     "JSONDecoder",
@@ -57,6 +58,9 @@ _SHORT = 80
 _RUN = re.compile(rb"^(?:= [ -~]*+\r\n){4,}+", re.MULTILINE)
 _LONG = 512
 """Bytes in a read that is searched for them."""
+
+LONG_LINE = "line too long"
+"""The problem of a line, or a piece of one, that is longer."""
 
 _UNHEEDED = (values.WHITE_SPACE, values.INCOMPLETE, values.SKIPPED)
 """The junk that a monitor does not answer."""
@@ -207,7 +211,7 @@ class TextDecoder(_Decoder):
         if isinstance(piece, Overlong):
             # The server answers it (rule 12), so it has its place in the order.
             slot = self._unanswered.add(Slot("")) if piece.first else None
-            return self._undecoded(way, "line too long", raw, slot)
+            return self._undecoded(way, LONG_LINE, raw, slot)
         try:
             command = text_grammar.parse_command(piece.removesuffix(b"\r"))
         except ProtocolViolation as violation:
@@ -226,7 +230,7 @@ class TextDecoder(_Decoder):
         if isinstance(piece, Overlong):
             if piece.first:
                 self._doubt(piece.data)
-            return self._undecoded(way, "line too long", raw), None
+            return self._undecoded(way, LONG_LINE, raw), None
         line = piece.removesuffix(b"\r")
         # The first line is the greeting, and no other is (rule 17).
         if line and not self._greeted:

@@ -48,12 +48,13 @@ class ITap(Interface):
         :param delivered: how many bytes of that it got, or of what the monitor did not say.
         """
 
-    def verdict(fields: dict[str, Any], of_last: bool = False) -> None:
+    def verdict(fields: dict[str, Any], raw: bytes = b"", sent: bool = True) -> None:
         """
         A policy has judged a command.
 
         :param fields: what it made of it, and of which command.
-        :param of_last: it is the message that was heard last.
+        :param raw: its bytes, where it is what was heard last.
+        :param sent: False if those did not reach the monitor.
         """
 
     def closed(reason: str, ended_by: str, ending: str = "") -> None:

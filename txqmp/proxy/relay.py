@@ -84,7 +84,11 @@ class Side(Protocol):
         if carries_descriptors(wire) and carries_descriptors(self.wire):
             other._sender = DescriptorSender(wire)
             read_in_place(self.wire, self._descriptors.extend)
-        wire.registerProducer(self.transport, True)
+        wire.registerProducer(self._producer(), True)
+
+    def _producer(self) -> Any:
+        """What is told by the other's transport to read on, or not to."""
+        return self.transport
 
     def dataReceived(self, data: bytes) -> None:
         """Pass on, then let the tap hear."""
@@ -265,6 +269,10 @@ class Conversation:
     ) -> None:
         """Something was done to it on purpose: see :meth:`~txqmp.proxy.hearing.ITap.fault`."""
         self._tell("fault", way, fields, of_last, withheld, delivered)
+
+    def verdict(self, fields: dict[str, Any], raw: bytes, sent: bool) -> None:
+        """A policy has judged a command: see :meth:`~txqmp.proxy.hearing.ITap.verdict`."""
+        self._tell("verdict", fields, raw, sent)
 
     def _open(self) -> None:
         if self._tap is None:

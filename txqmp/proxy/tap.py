@@ -157,22 +157,22 @@ class Tap:
         records.append(fault)
         self._record(records)
 
-    def verdict(self, fields: dict[str, Any], of_last: bool = False) -> None:
+    def verdict(self, fields: dict[str, Any], raw: bytes = b"", sent: bool = True) -> None:
         """
         A policy has judged a command.
 
         :param fields: what it made of it, and of which command.
-        :param of_last: it is the message that was heard last; one that is denied did not reach
-            the monitor.
+        :param raw: its bytes, where it is what was heard last.
+        :param sent: False if those did not reach the monitor.
         """
         records: list[Entry] = []
         self._decode_heard(records)
         fields = dict(fields)
-        hit = _last(records) if of_last else None
-        if hit is not None:
-            fields["reply_to"] = hit.seq
-            if fields["verdict"] == "deny":
-                self._bytes[Direction.TO_MONITOR] -= len(hit.raw or b"")
+        last = _last(records)
+        if raw and last is not None and last.raw == raw:
+            fields["reply_to"] = last.seq
+        if not sent:
+            self._bytes[Direction.TO_MONITOR] -= len(raw)
         records.append(self._make(Kind.VERDICT, fields, time(), monotonic()))
         self._record(records)
 

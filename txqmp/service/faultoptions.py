@@ -6,8 +6,8 @@ from typing import Any
 
 from twisted.python.usage import UsageError
 
+from txqmp.faults.plan import FaultPlan
 from txqmp.faults.rules import Rule, parse_rule
-from txqmp.faults.side import FaultPlan
 from txqmp.service.options import natural
 
 

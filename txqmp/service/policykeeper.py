@@ -48,6 +48,10 @@ class PolicyKeeper(Service):
         """Judge a message by the policy of the moment."""
         return self.policy.judge(client, dialect, message)
 
+    def unreadable(self, problem: str) -> Verdict:
+        """Deny what is no message."""
+        return self.policy.unreadable(problem)
+
     def startService(self) -> None:
         """Begin to listen for SIGHUP."""
         super().startService()

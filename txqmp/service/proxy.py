@@ -6,10 +6,12 @@ from typing import Any
 
 from twisted.internet.interfaces import IStreamClientEndpoint
 
-from txqmp.faults.side import FaultPlan
+from txqmp.faults.plan import FaultPlan
 from txqmp.journal.writer import Journal
+from txqmp.policy.guard import Guarding
+from txqmp.policy.interface import IJudge
 from txqmp.proxy.meeting import MeetingPoint
-from txqmp.proxy.peer import describe_peer
+from txqmp.proxy.peer import describe_peer, identify_peer
 from txqmp.proxy.relay import RelayFactory, Side
 from txqmp.proxy.tap import HOLD, Tap
 from txqmp.service.dial import dialer
@@ -35,7 +37,9 @@ class ProxyService(JournalledPort):
     :param quiet: log no line for each connection.
     :param decode: False to journal what is said as it comes, undecoded.
     :param faults: what is done to the conversations on purpose; None for nothing.
-    :raises ValueError: a string is not that of an endpoint, or it is not one way on each side.
+    :param policy: judges what clients say; None to let everything by.
+    :raises ValueError: a string is not that of an endpoint, or it is not one way on each side, or
+        there are faults or undecoded records with a policy.
     :raises CannotListenError: from starting, if the port cannot be had.
     :raises JournalError: from starting, if the journal cannot be written.
     """
@@ -57,6 +61,7 @@ class ProxyService(JournalledPort):
         quiet: bool = False,
         decode: bool = True,
         faults: FaultPlan | None = None,
+        policy: IJudge | None = None,
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
@@ -64,6 +69,12 @@ class ProxyService(JournalledPort):
             raise ValueError("clients connect to us, or a client is connected to: one of the two")
         if (endpoint is None) is (listen_monitor is None):
             raise ValueError("a monitor connects to us, or is connected to: one of the two")
+        if policy is not None and (faults is not None or not decode):
+            raise ValueError("a policy goes neither with faults nor with what is not decoded")
+        self._describe = describe_peer if policy is None else identify_peer
+        make_side = Side if faults is None else faults.make_side
+        if policy is not None:
+            make_side = Guarding(policy).make_side
         self._decode = decode
         self._meeting = MeetingPoint(max_connections) if endpoint is None else None
         monitors: Any = self._meeting or endpoint
@@ -75,7 +86,7 @@ class ProxyService(JournalledPort):
             max_connections=max_connections,
             quiet=quiet,
             first="client" if client is None else "monitor",
-            make_side=Side if faults is None else faults.make_side,
+            make_side=make_side,
         )
         ports: list[tuple[str, Any]] = []
         if listen is not None:
@@ -95,7 +106,7 @@ class ProxyService(JournalledPort):
             dialer(endpoint, client, self._relay, reactor).setServiceParent(self)
 
     def _client_tap(self, transport: Any, number: int) -> Tap:
-        peer = {} if transport is None else describe_peer(transport)
+        peer = {} if transport is None else self._describe(transport)
         return self._tap(number, peer, hold=HOLD, decode=self._decode)
 
     async def _close(self) -> None:

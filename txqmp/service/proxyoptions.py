@@ -226,6 +226,7 @@ def makeService(options: ProxyOptions) -> Daemon:
             downstream=options["connect-client"] or "",
             decode=not options["no-decode"],
             faults=options["faults"],
+            policy=options["judge"],
         )
     if options["judge"] is not None:
         options["judge"].setServiceParent(daemon)

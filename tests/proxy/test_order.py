@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from txqmp.faults import order as order_module
-from txqmp.faults.order import AnswerOrder
+from txqmp.proxy import order as order_module
 from txqmp.proxy.decode import Slot
+from txqmp.proxy.order import AnswerOrder
 
 
 class Order:

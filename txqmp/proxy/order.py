@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from txqmp.proxy.decode import Slot
-from txqmp.proxy.unanswered import MAX_UNANSWERED
+from txqmp.jsonqmp import values
+from txqmp.proxy.decode import LONG_LINE
+from txqmp.proxy.unanswered import MAX_UNANSWERED, Slot
 
 Answer = Callable[[], object]
 """Gives the client an answer of ours."""
@@ -23,6 +24,7 @@ class AnswerOrder:
     def __init__(self) -> None:
         self._waiting: deque[tuple[Slot, str] | Answer] = deque()
         self._kept = True
+        self._line_goes_on = False
 
     def asked(self, slot: Slot, line: str) -> None:
         """
@@ -54,6 +56,20 @@ class AnswerOrder:
                 self._waiting.extendleft(reversed(ours))
                 return waiting[1]
         return ""
+
+    def unread(self, raw: bytes, problem: str) -> None:
+        """
+        The monitor said something that cannot be read, which may be an answer all the same.
+
+        :param raw: it, or another piece of it.
+        :param problem: what is wrong with it.
+        """
+        goes_on, self._line_goes_on = self._line_goes_on, False
+        if problem == LONG_LINE:
+            self._line_goes_on = not raw.endswith(b"\n")
+        completes = raw[:1] in (b"+", b"-") and not goes_on
+        if completes or problem in (values.TOO_LONG, values.TOO_DEEP):
+            self.answered(None)
 
     def go_on(self) -> None:
         """Give the answers of ours whose turn it is."""
