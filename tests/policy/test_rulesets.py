@@ -130,7 +130,8 @@ def test_a_line_that_is_allowed_begins_with_a_word_that_reads(text: str) -> None
     printable = "".join(c for c in text if " " <= c <= "~" or c in "\t\n\v\f\r")
     if not denied(READ_ONLY, line(text)):
         first = printable.split("/")[0].split()
-        assert not first or first[0].lower().strip('"') in ("help", "?", "print", "p", "info")
+        word = first[0].lower().strip('"').replace("-", "_") if first else "help"
+        assert word in ("help", "?", "print", "p", "info", "acl_show")
 
 
 REACHES_OUT = {
