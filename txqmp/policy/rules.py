@@ -173,19 +173,19 @@ class Rule(NamedTuple):
     seconds: float = 0.0
 
     def applies(self, client: Client, ask: Ask, oob: bool) -> bool:
-        """Whether it is about this."""
+        """Whether it is about this, if it is about a command of these names."""
         strictly = self.action is Action.ALLOW
         return (
             (self.voices is None or ask.voice in self.voices)
             and (self.oob is None or self.oob is oob)
-            and self._names(ask)
             and self.who.includes(client, strictly)
             and self._suits(ask, strictly)
         )
 
-    def _names(self, ask: Ask) -> bool:
+    def names(self, names: Sequence[str]) -> bool:
+        """Whether it is about a command that has one of these names."""
         return self.commands is None or any(
-            fnmatchcase(name, glob) for name in ask.names for glob in self.commands
+            fnmatchcase(name, glob) for name in names for glob in self.commands
         )
 
     def _suits(self, ask: Ask, strictly: bool) -> bool:
