@@ -200,11 +200,13 @@ def test_events_are_handed_on() -> None:
     assert line.listener.heard == ["ready 7.2.22", "event STOP"]
 
 
-def test_events_before_it_is_ready_are_too() -> None:
+def test_events_before_it_is_ready_are_when_it_is() -> None:
     line = Line()
     monitor = line.connects()
     monitor.says(GREETING, {"event": "RESUME", "timestamp": {"seconds": 1, "microseconds": 0}})
-    assert line.listener.heard == ["event RESUME"]
+    assert line.listener.heard == []
+    monitor.says({"return": {}, "id": 0})
+    assert line.listener.heard == ["ready 7.2.22", "event RESUME"]
 
 
 # It is not there.

@@ -9,6 +9,7 @@ from twisted.internet.error import ConnectionDone
 
 from tests.shared.stage import GREETING, TEXT_GREETING, Monitor, Stage
 from txqmp.journal import Kind
+from txqmp.proxy.common import MAX_EARLY
 
 
 def reasons(messages: list[Any]) -> list[str]:
@@ -154,3 +155,27 @@ def test_links_of_a_new_connection(text: bool) -> None:
     ours = [link for connection, link in commands if connection != 2]
     assert theirs == ours
     assert len(set(theirs)) == 2
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_events_that_come_before_it_takes_commands_are_told_when_it_does(text: bool) -> None:
+    stage = Stage.ready(text)
+    client = stage.text_client() if text else stage.client()
+    stage.monitor.is_gone()
+    client.raw()
+    event = b"* EVENT early" if text else b'{"event": "EARLY", "data": {"x": 1.50}}'
+    stage.again((TEXT_GREETING if text else GREETING).rstrip() + b"\r\n" + event)
+    heard = client.raw().splitlines()
+    assert (b"back" if text else b"BACK") in heard[0]
+    assert heard[1:] == [event]
+
+
+def test_a_monitor_that_says_nothing_else_is_left() -> None:
+    stage = Stage.ready()
+    stage.client()
+    stage.monitor.is_gone()
+    stage.again(GREETING.rstrip() + b'\r\n{"event": "E"}' * (MAX_EARLY + 1))
+    assert stage.monitor.transport.aborted
+    stage.monitor.is_gone()
+    closed = [r for r in stage.records(Kind.CLOSED) if r.peer == {"program": "txqmp"}]
+    assert closed[-1].fields["reason"] == "too many events before it took commands"

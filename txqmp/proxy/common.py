@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -17,6 +18,9 @@ from txqmp.proxy.tapped import TappedProtocol
 from txqmp.sniffer import Client
 
 GONE = "monitor is gone"
+
+MAX_EARLY = 10_000
+"""Events of a monitor that does not take commands yet, kept until it does."""
 
 _SPEAKS = {"json": "JSON", "text": "the text protocol"}
 
@@ -51,6 +55,7 @@ class CommonMonitor(KeptMonitor):
     :ivar reason: why there is no connection, while there is none.
     :ivar dialect: what it speaks, once it was ready; it must not change.
     :ivar client: the connection, while it takes commands.
+    :ivar raw: the event that listeners are told of, as it came, where the client keeps that.
     :ivar commands: the names of those that it has, kept here for as long as it is connected by
         whoever asks for them; None while nobody has.
     :param links: numbers the commands.
@@ -73,6 +78,8 @@ class CommonMonitor(KeptMonitor):
         self.dialect = ""
         self._links = links
         self.client: Any = None
+        self.raw = b""
+        self._early: list[tuple[Any, bytes]] = []
         self.commands: set[str] | None = None
         self._when_known: OneShotObserver[str] = OneShotObserver()
 
@@ -96,7 +103,8 @@ class CommonMonitor(KeptMonitor):
             before, now = _SPEAKS[self.dialect], _SPEAKS[client.dialect]
             wrapper.give_up("", f"the monitor spoke {before} before, and speaks {now} now")
         else:
-            client.subscribe(None, self._happened)
+            self._early.clear()
+            client.subscribe(None, partial(self._happened, client, wrapper))
 
     async def _attend(self, client: Client, wrapper: TappedProtocol) -> None:
         self.client = client
@@ -104,8 +112,21 @@ class CommonMonitor(KeptMonitor):
         for listener in self.listeners:
             listener.monitor_ready(client.greeting)
         self._when_known.fire(client.dialect)
+        early, self._early = self._early, []
+        for event, raw in early:
+            self._tell(event, raw)
 
-    def _happened(self, event: Any) -> None:
+    def _happened(self, client: Client, wrapper: TappedProtocol, event: Any) -> None:
+        raw: bytes = getattr(client, "raw", b"")
+        if self.client is client:
+            self._tell(event, raw)
+        elif len(self._early) < MAX_EARLY:
+            self._early.append((event, raw))
+        else:
+            wrapper.give_up("", "too many events before it took commands")
+
+    def _tell(self, event: Any, raw: bytes) -> None:
+        self.raw = raw
         for listener in self.listeners:
             listener.monitor_event(event)
 

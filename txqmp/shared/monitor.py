@@ -56,12 +56,6 @@ class SharedMonitor(CommonMonitor):
         self._turns = Turns(IN_FLIGHT, self._send, coalesce)
         self._free_since = 0.0
 
-    @property
-    def raw(self) -> bytes:
-        """The message that came last, as it came; of one that speaks JSON."""
-        raw: bytes = self.client.raw
-        return raw
-
     def submit(self, asked: Asked) -> None:
         """Have a command carried out when its turn comes; at once, if it is urgent."""
         asked.at = self._clock.seconds()
