@@ -178,14 +178,15 @@ class Rule(NamedTuple):
         return (
             (self.voices is None or ask.voice in self.voices)
             and (self.oob is None or self.oob is oob)
-            and self._names(ask)
+            and self._names(ask, strictly)
             and self.who.includes(client, strictly)
             and self._suits(ask, strictly)
         )
 
-    def _names(self, ask: Ask) -> bool:
+    def _names(self, ask: Ask, strictly: bool) -> bool:
+        names = ask.names if strictly else (*ask.names, *ask.done_by)
         return self.commands is None or any(
-            fnmatchcase(name, glob) for name in ask.names for glob in self.commands
+            fnmatchcase(name, glob) for name in names for glob in self.commands
         )
 
     def _suits(self, ask: Ask, strictly: bool) -> bool:
