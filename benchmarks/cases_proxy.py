@@ -62,13 +62,17 @@ class Between:
         )
         self._start("haproxy", path.name, which("haproxy"), "-db", "-f", settings)
 
-    def proxy(self, journal: Path) -> None:
+    def proxy(self, journal: Path, name: str = "recording", *options: str) -> None:
         """Start the recording proxy, as it is by default but for the rotation of its journal."""
-        path = self._bench.folder / "proxy.sock"
+        path, monitor = self._bench.folder / f"{name}.sock", self._monitor
+        if options:
+            # The stock monitor has one client at a time, and one that is shared never leaves.
+            monitor = self._bench.folder / f"{name}-monitor.sock"
+            self._start(f"{name} monitor", monitor.name, "plain_monitor", monitor)
         self._start(
-            "recording", path.name, sys.executable, "-c", _TWISTD, "-n", "--pidfile=",
-            "qmp-proxy", "--quiet", f"--listen=unix:{path}", f"--connect=unix:{self._monitor}",
-            f"--journal={journal}", "--rotate-bytes=0",
+            name, path.name, sys.executable, "-c", _TWISTD, "-n", "--pidfile=",
+            "qmp-proxy", "--quiet", f"--listen=unix:{path}", f"--connect=unix:{monitor}",
+            f"--journal={journal}", "--rotate-bytes=0", *options,
         )  # fmt: skip
 
     def load(self, name: str, mode: str, *arguments: object) -> dict[str, float]:
@@ -120,6 +124,32 @@ def proxy_round_trip(bench: Bench) -> list[Figure]:
         cpu = [samples.of(c, "cpu", MICRO) for c in (kind, "portforward")]
         figures.append(Figure(f"proxy-round-trip, {kind}, CPU", "µs", *cpu, "portforward"))
     return figures
+
+
+@case("proxy-guards", "what a policy, and a shared monitor, add to a round trip")
+def proxy_guards(bench: Bench) -> list[Figure]:
+    """The time of a command with either, and the CPU time of the proxy, next to recording alone."""
+    count = bench.size(4000, 100)
+    policy = ("--deny=quit", "--deny=system_*", "--deny=migrate")
+    more = {"policy": policy, "shared": ("--shared",), "both": ("--shared", *policy)}
+    with _between(bench) as between:
+        between.proxy(bench.folder / "recording.jsonl")
+        for name, options in more.items():
+            between.proxy(bench.folder / f"{name}.jsonl", name, *options)
+        samples = bench.compare(
+            {name: (lambda n=name: between.load(n, "ping", count)) for name in ("recording", *more)}
+        )
+    return [
+        Figure(
+            f"proxy-guards, {name}{what}",
+            "µs",
+            samples.of(name, key, MICRO),
+            samples.of("recording", key, MICRO),
+            "recording",
+        )
+        for name in more
+        for key, what in (("wall", ""), ("cpu", ", CPU"))
+    ]
 
 
 def _speed(name: str, samples: Samples, ours: str, peer: str, target: float | None) -> Figure:

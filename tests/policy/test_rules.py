@@ -311,3 +311,13 @@ def test_the_short_forms() -> None:
 def test_a_default_decides() -> None:
     with pytest.raises(ValueError, match="allowed or denied"):
         Policy([], Action.LOG)
+
+
+def test_names_without_end_are_judged_and_not_kept() -> None:
+    judging = Policy.of(deny=["stop", "x-*-7"])
+    for number in range(2500):
+        assert judging.judge(LOCAL, "json", said(f"x-{number}-{number % 10}")).denied is (
+            number % 10 == 7
+        )
+        assert judging.judge(LOCAL, "json", said("stop")).denied
+    assert len(judging._by_names) <= 1000

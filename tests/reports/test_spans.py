@@ -53,6 +53,28 @@ def test_lines_of_data_belong_to_their_command() -> None:
     assert fed(Spans(), *said.records) == ["command 1 output 2 output 3 success 4"]
 
 
+def test_a_verdict_belongs_to_its_command() -> None:
+    said = Session()
+    first = said.ask("stop")
+    said.add(Kind.VERDICT, None, verdict="deny", rule="r", reply_to=first)
+    said.fail(first, "no")
+    said.add(Kind.VERDICT, None, verdict="deny", rule="r", reply_to=first)
+    assert fed(Spans(), *said.records) == ["command 1 verdict 2 failure 3", "verdict 4"]
+
+
+def test_a_verdict_on_what_shares_a_monitor_has_its_link() -> None:
+    said = Session()
+    first = said.add(Kind.COMMAND, "{}", command="a", link=7)
+    second = said.add(Kind.COMMAND, "{}", command="b", link=8)
+    said.add(Kind.VERDICT, None, verdict="log", rule="r", link=8)
+    said.add(Kind.VERDICT, None, verdict="log", rule="r", link=9)
+    said.answer(first, {}, 0.1)
+    said.answer(second, {}, 0.1)
+    assert fed(Spans(), *said.records) == [
+        "verdict 4", "command 1 success 5", "command 2 verdict 3 success 6",
+    ]  # fmt: skip
+
+
 def test_failures_and_rejections_are_replies() -> None:
     said = Session()
     said.fail(said.ask("eject"), "no")

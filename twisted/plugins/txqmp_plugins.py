@@ -4,6 +4,7 @@ from twisted.application.service import ServiceMaker
 
 from txqmp.machine.endpoint import MachineStringParser
 from txqmp.proxy.endpoints import DescriptorClientParser, DescriptorServerParser
+from txqmp.proxy.mutual import MutualTLSParser
 from txqmp.replay.endpoint import ReplayStringParser
 
 qmp_proxy = ServiceMaker(
@@ -23,6 +24,8 @@ qmp_logger = ServiceMaker(
 machine_parser = MachineStringParser()
 
 replay_parser = ReplayStringParser()
+
+mutual_tls_parser = MutualTLSParser()
 
 descriptor_server_parser = DescriptorServerParser()
 

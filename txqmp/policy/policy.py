@@ -18,6 +18,7 @@ from txqmp.policy.unfold import unfold_json, unfold_text
 from txqmp.policy.verdict import ALLOWED, DEFAULT, UNREADABLE, Message, Verdict
 from txqmp.text import grammar as text_grammar
 
+_MOST_NAMES = 1000
 _NEGOTIATION = ("qmp-capabilities",)
 
 
@@ -37,6 +38,7 @@ class Policy:
         self.rules = tuple(rules)
         self.default = default
         self.dry_run = dry_run
+        self._by_names: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Rule]] = {}
         self._hits = dict.fromkeys([*(rule.label for rule in self.rules), DEFAULT, UNREADABLE], 0)
 
     @classmethod
@@ -118,7 +120,7 @@ class Policy:
         if ask.voice == "json" and ask.names == _NEGOTIATION:
             return ALLOWED
         noted = ALLOWED
-        for rule in self.rules:
+        for rule in self._naming(ask):
             if not rule.applies(client, ask, oob):
                 continue
             hit.add(rule.label)
@@ -132,6 +134,16 @@ class Policy:
         if self.default is Action.DENY:
             return self._denial(DEFAULT, f"{_name(ask)} is allowed by no rule")
         return noted
+
+    def _naming(self, ask: Ask) -> Sequence[Rule]:
+        """The rules that may be about a command, by its names alone: clients have few of them."""
+        key = ask.names, ask.done_by
+        found = self._by_names.get(key)
+        if found is None:
+            if len(self._by_names) >= _MOST_NAMES:
+                self._by_names.clear()
+            found = self._by_names[key] = [rule for rule in self.rules if rule.names(*key)]
+        return found
 
     def _denial(self, label: str, reason: str) -> Verdict:
         return Verdict(Action.DENY, label, reason, dry_run=self.dry_run)

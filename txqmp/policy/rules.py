@@ -173,18 +173,23 @@ class Rule(NamedTuple):
     seconds: float = 0.0
 
     def applies(self, client: Client, ask: Ask, oob: bool) -> bool:
-        """Whether it is about this."""
+        """Whether it is about this, if it is about a command of these names."""
         strictly = self.action is Action.ALLOW
         return (
             (self.voices is None or ask.voice in self.voices)
             and (self.oob is None or self.oob is oob)
-            and self._names(ask, strictly)
             and self.who.includes(client, strictly)
             and self._suits(ask, strictly)
         )
 
-    def _names(self, ask: Ask, strictly: bool) -> bool:
-        names = ask.names if strictly else (*ask.names, *ask.done_by)
+    def names(self, names: Sequence[str], done_by: Sequence[str] = ()) -> bool:
+        """
+        Whether it is about a command that has one of these names.
+
+        :param done_by: the names of commands by which it may be done, too.
+        """
+        if self.action is not Action.ALLOW:
+            names = (*names, *done_by)
         return self.commands is None or any(
             fnmatchcase(name, glob) for name in names for glob in self.commands
         )

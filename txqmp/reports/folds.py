@@ -82,7 +82,7 @@ class Folds(Generic[Other]):
 
 def _is_plain(span: Span) -> bool:
     succeeded = span.reply is not None and span.reply.kind is Kind.SUCCESS
-    return span.command is not None and succeeded and not span.events
+    return span.command is not None and succeeded and not (span.events or span.verdicts)
 
 
 def _sort(span: Span) -> tuple[str, Place]:

@@ -30,12 +30,14 @@ class Span:
     :ivar reply: None where the journal has none.
     :ivar outputs: the lines of data, of the text dialect.
     :ivar events: those that came while this was the oldest command that waited.
+    :ivar verdicts: what a policy made of it; one at most.
     """
 
     command: Record | None
     reply: Record | None = None
     outputs: list[Record] = field(default_factory=list)
     events: list[Record] = field(default_factory=list)
+    verdicts: list[Record] = field(default_factory=list)
 
     @property
     def first(self) -> Record:
@@ -62,7 +64,8 @@ class Span:
     def records(self) -> list[Record]:
         """All of it, in the order of the journal; never empty."""
         ends = [record for record in (self.command, self.reply) if record is not None]
-        return sorted([*ends, *self.outputs, *self.events], key=lambda record: record.seq)
+        between = (*self.verdicts, *self.outputs, *self.events)
+        return sorted([*ends, *between], key=lambda record: record.seq)
 
 
 class Spans:
@@ -110,6 +113,12 @@ class Spans:
                     waiting[oldest].events.append(record)
                     if len(waiting[oldest].events) >= _MOST:
                         yield waiting.pop(oldest)
+            case Kind.VERDICT:
+                span = _judged(self._waiting.get(where, {}), record)
+                if span is None:
+                    yield record
+                else:
+                    span.verdicts.append(record)
             case Kind.OPENED | Kind.CLOSED:
                 # A number is a connection's for as long as it lives.
                 yield from self._waiting.pop(where, {}).values()
@@ -127,6 +136,16 @@ class Spans:
 def _answered(record: Record) -> int:
     number = record.fields.get("reply_to")
     return number if isinstance(number, int) else 0
+
+
+def _judged(waiting: dict[int, Span], verdict: Record) -> Span | None:
+    """The command that a verdict is about; where clients share a monitor it has but the link."""
+    if "link" not in verdict.fields:
+        return waiting.get(_answered(verdict))
+    for span in waiting.values():
+        if span.command is not None and span.command.fields.get("link") == verdict.fields["link"]:
+            return span
+    return None
 
 
 def _overtaken(waiting: dict[int, Span], span: Span) -> Iterator[Span]:

@@ -11,7 +11,7 @@ from twisted.python.usage import Options, UsageError
 
 from txqmp.journal.writer import Journal
 
-_LOOPBACK = {"tcp": "127.0.0.1", "ssl": "127.0.0.1", "tcp6": "::1"}
+_LOOPBACK = {"tcp": "127.0.0.1", "ssl": "127.0.0.1", "mtls": "127.0.0.1", "tcp6": "::1"}
 
 
 def positive(value: str) -> int:
@@ -121,6 +121,9 @@ def monitor_name(description: str) -> str:
     if kind == "unix" and rest:
         path = re.sub(r"\\(.)", r"\1", rest[0].removeprefix("path="))
         return PurePath(path).stem or description
+    if kind == "tls":
+        # Without the paths of its keys.
+        return ":".join([kind, *(part for part in rest if "=" not in part)])
     return description if rest else kind
 
 
