@@ -10,7 +10,7 @@ from __future__ import annotations
 from socket import MSG_PEEK
 from typing import Any
 
-from twisted.internet.error import ConnectionLost
+from twisted.internet.error import ConnectionAborted, ConnectionLost
 from twisted.python.failure import Failure
 
 
@@ -44,11 +44,13 @@ class LastWords:
         return len(data)
 
     def _lost(self, reason: Failure) -> None:
-        if not reason.check(ConnectionLost) or not self._has_unread():
+        transport = self._transport
+        # What we have ended ourselves nobody reads any more.
+        ours = transport.disconnecting or reason.check(ConnectionAborted)
+        if ours or not reason.check(ConnectionLost) or not self._has_unread():
             self._lose(reason)
             return
         self.gone = True
-        transport = self._transport
         transport.dataBuffer, transport.offset = b"", 0
         transport._tempDataBuffer, transport._tempDataLen = [], 0
         if transport.producer is not None and transport.producerPaused:

@@ -1,0 +1,257 @@
+"""Monitors that behave, and such as do not."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from random import Random
+from typing import Any
+
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tests.soak.ledger import Ledger
+from txqmp.jsonqmp.server import UNANSWERED
+from txqmp.jsonqmp.values import Junk, ValueSplitter
+from txqmp.monitor.framing import LineSplitter, Overlong
+
+GOOD = "good"
+_BEHAVIOURS = {
+    GOOD: 12, "late": 2, "bytewise": 2, "garbage": 1, "silent": 1, "closing": 2, "half-closing": 1,
+    "huge": 1, "flood": 2,
+}  # fmt: skip
+_GREETING = (
+    b'{"QMP": {"version": {"qemu": {"micro": %d, "minor": 2, "major": 7}, "package": ""},'
+    b' "capabilities": ["oob"]}}\r\n'
+)
+_TEXT_GREETING = b"+ OK QEMU 7.2.%d QMP 0.1\r\n"
+NUMBER = re.compile(rb'"micro": (\d+)|QEMU 7\.2\.(\d+) ')
+"""Which connection a greeting is of."""
+
+
+class Monitors(Factory):
+    """
+    What a proxy connects to.
+
+    :ivar made: the connections, by their numbers.
+    :ivar refusing: for how many of those that come next there is none.
+    :ivar calm: those that come next are good.
+    """
+
+    noisy = False
+
+    def __init__(self, dialect: str, dice: Random, ledger: Ledger, reactor: Any) -> None:
+        self.dialect = dialect
+        self.dice = dice
+        self.ledger = ledger
+        self.reactor = reactor
+        self.made: dict[int, Monitor] = {}
+        self.refusing = 0
+        self.calm = False
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """Make one, or refuse."""
+        if self.refusing:
+            self.refusing -= 1
+            self.ledger.faults["monitor refuses"] += 1
+            return None
+        sorts = list(_BEHAVIOURS)
+        behaviour = self.dice.choices(sorts, weights=list(_BEHAVIOURS.values()))[0]
+        if self.calm:
+            behaviour = GOOD
+        number = len(self.made) + 1
+        monitor = self.made[number] = Monitor(self, number, behaviour)
+        return monitor
+
+    def restart(self) -> None:
+        """End all connections, without a word; refuse some for a while."""
+        self.ledger.faults["monitor restarts"] += 1
+        self.refusing = self.dice.choice([0, 0, 1, 2])
+        for monitor in self.made.values():
+            if monitor.open:
+                monitor.was_ended = True
+                monitor.wire.abortConnection()
+
+
+@implementer(IHalfCloseableProtocol)
+class Monitor(Protocol):
+    """
+    One connection.
+
+    :ivar received: what came.
+    :ivar said: what went.
+    """
+
+    def __init__(self, factory: Monitors, number: int, behaviour: str) -> None:
+        self.monitors = factory
+        self.number = number
+        self.behaviour = behaviour
+        self.received = bytearray()
+        self.said = bytearray()
+        self.open = False
+        self.was_ended = False
+        self.serial = 0
+        self._answered = 0
+        self._queue: deque[bytes] = deque()
+        self._sending = False
+        self._full = False
+        self._last = False
+        self._ends_after = factory.dice.randint(1, 20)
+        json_speaks = factory.dialect == "json"
+        self._splitter: Any = ValueSplitter() if json_speaks else LineSplitter(4 << 20)
+
+    @property
+    def wire(self) -> Any:
+        """The transport."""
+        return self.transport
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it has behaved, and nobody has ended it."""
+        return self.behaviour == GOOD and not self.was_ended
+
+    def connectionMade(self) -> None:
+        """Greet."""
+        self.open = True
+        self.wire.registerProducer(self, True)
+        if self.behaviour != GOOD:
+            self.monitors.ledger.faults[f"monitor {self.behaviour}"] += 1
+        if self.behaviour != "silent":
+            json_speaks = self.monitors.dialect == "json"
+            self._out((_GREETING if json_speaks else _TEXT_GREETING) % self.number)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """It is over."""
+        self.open = False
+
+    def readConnectionLost(self) -> None:
+        """The client says no more: answer what it has asked, and go."""
+        self._last = True
+        self._close_when_done()
+
+    def writeConnectionLost(self) -> None:
+        """Half of it is closed."""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Answer commands."""
+        self.received += data
+        if self.behaviour == "silent":
+            return
+        for piece in self._splitter.feed(data):
+            if self.monitors.dialect == "json":
+                if isinstance(piece, Junk):
+                    if piece.problem not in UNANSWERED:
+                        self._answer(b'{"error": {"class": "GenericError", "desc": "JSON"}}\r\n')
+                else:
+                    self._answer(self._json(piece.raw))
+            elif isinstance(piece, Overlong):
+                if piece.last:
+                    self._answer(b"- BAD line too long\r\n")
+            elif piece.strip():
+                self._answer(self._text(piece))
+
+    def _json(self, raw: bytes) -> bytes:
+        try:
+            message = json.loads(raw)
+            name = message.get("execute", message.get("exec-oob"))
+            arguments = message.get("arguments", {})
+            answer: dict[str, Any] = {"id": message["id"]} if "id" in message else {}
+        except (ValueError, AttributeError):
+            return b'{"error": {"class": "GenericError", "desc": "not an object"}}\r\n'
+        found = arguments.get("id", arguments.get("name")) if isinstance(arguments, dict) else None
+        if name in ("device_del", "set_link"):
+            answer["error"] = {"class": "DeviceNotFound", "desc": f"Device '{found}' not found"}
+        elif name == "query-status":
+            answer["return"] = {"status": "running", "running": True, "singlestep": False}
+            if isinstance(arguments, dict) and "nonce" in arguments:
+                answer["return"]["nonce"] = arguments["nonce"]
+        elif name in ("qmp_capabilities", "closefd"):
+            answer["return"] = {}
+        elif name == "query-commands":
+            answer["return"] = [{"name": each} for each in ("query-status", "set_link", "stop")]
+        else:
+            answer["error"] = {"class": "CommandNotFound", "desc": f"no command {name}"}
+        if self.behaviour == "huge" and "return" in answer and name == "query-status":
+            answer["return"]["pad"] = "x" * self.monitors.dice.choice([10_000, 3 << 20, 9 << 20])
+        return json.dumps(answer).encode() + b"\r\n"
+
+    def _text(self, line: bytes) -> bytes:
+        words = line.split()
+        if words[0] in (b"help", b"info"):
+            output = b"= " + b" ".join(words[1:]) + b"\r\n"
+            if self.behaviour == "huge":
+                output += b"= " + b"x" * 60_000 + b"\r\n"
+            return output + b"+ OK " + words[0] + b" completed\r\n"
+        if words[0] in (b"set_link", b"device_del") and len(words) > 1:
+            return b"- ERR Device '" + words[1] + b"' not found\r\n"
+        return b"- BAD unknown command\r\n"
+
+    def _answer(self, answer: bytes) -> None:
+        dice, ledger = self.monitors.dice, self.monitors.ledger
+        self._answered += 1
+        for _ in range(50 if self.behaviour == "flood" else dice.random() < 0.3):
+            self._event()
+        if self.behaviour == "garbage" and dice.random() < 0.2:
+            self._out(dice.choice([b"\xff\x00{]\r\n", b'{"x": 1}\r\n', b"\r\n\r\n", b"= \r\n"]))
+        if self._last and self.behaviour == "closing":
+            return
+        if self.behaviour == "closing" and self._answered >= self._ends_after:
+            self._out(answer[: dice.randint(0, len(answer))])
+            ledger.faults["monitor closes in mid-value"] += 1
+            self._last = True
+        elif self.behaviour == "half-closing" and self._answered >= self._ends_after:
+            self._out(answer)
+            self.wire.unregisterProducer()
+            self.wire.loseWriteConnection()
+        else:
+            self._out(answer)
+
+    def _event(self) -> None:
+        self.serial += 1
+        self.monitors.ledger.events += 1
+        if self.monitors.dialect == "json":
+            self._out(b'{"event": "SOAK", "data": {"serial": %d}}\r\n' % self.serial)
+        else:
+            self._out(b"* EVENT soak\r\n")
+
+    def _out(self, data: bytes) -> None:
+        if self.behaviour == "bytewise" and len(data) < 2000:
+            self._queue += (data[place : place + 1] for place in range(len(data)))
+        else:
+            self._queue.append(data)
+        if not self._sending:
+            self._send()
+
+    def _send(self) -> None:
+        self._sending = False
+        while self._queue and self.open and not self._full:
+            data = self._queue.popleft()
+            self.said += data
+            self.wire.write(data)
+            delay = {"late": self.monitors.dice.random() * 0.1, "bytewise": 0.0}
+            if self.behaviour in delay and self._queue:
+                self._sending = True
+                self.monitors.reactor.callLater(delay[self.behaviour], self._send)
+                return
+        self._close_when_done()
+
+    def pauseProducing(self) -> None:
+        """What was said waits to be read."""
+        self._full = True
+
+    def resumeProducing(self) -> None:
+        """It was read."""
+        self._full = False
+        if not self._sending:
+            self._send()
+
+    def stopProducing(self) -> None:
+        """It is over."""
+
+    def _close_when_done(self) -> None:
+        if self._last and not self._queue and self.open:
+            self.wire.unregisterProducer()
+            self.wire.loseConnection()

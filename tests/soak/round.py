@@ -1,0 +1,238 @@
+"""One proxy, from its start to its end, with all that comes to it."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from time import monotonic
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.endpoints import UNIXClientEndpoint, UNIXServerEndpoint
+from twisted.internet.error import ConnectError
+from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
+
+from tests.integration.programs import Program, Programs, eventually
+from tests.soak.clients import Behaved, Client, Soak
+from tests.soak.ledger import Ledger, Loss
+from tests.soak.modes import Mode
+from tests.soak.monitors import Monitors
+
+AT_A_TIME = 12
+PATIENCE = 60.0
+"""Seconds in which anything has to be over."""
+
+MOST_MEMORY = 400 << 20
+"""Bytes that a proxy may have had at a time, whatever came to it."""
+
+_FLAWS = ("torn", "schema", "missing", "order", "stamp", "raw")
+_MARK = re.compile(rb"n[0-9]{6}x[0-9]+")
+
+
+class Round:
+    """
+    One of them.
+
+    :param seed: all that is left to chance is the same for the same seed, but for the times.
+    :param folder: for sockets and the journal.
+    """
+
+    def __init__(
+        self, mode: Mode, seed: int, folder: Path, programs: Programs, ledger: Ledger, reactor: Any
+    ) -> None:
+        self.mode = mode
+        self.dice = Random(f"{mode.name} {seed}")
+        self.ledger = ledger
+        self._folder = folder
+        self._programs = programs
+        self._reactor = reactor
+        self._monitors = Monitors(mode.monitor, Random(self.dice.random()), ledger, reactor)
+        self.soak = Soak(mode, Random(self.dice.random()), ledger, self._monitors, reactor)
+        self._number = 0
+        self._sent = self._received = 0
+        self._kept: set[bytes] = set()
+        self._paths = [folder / f"{index}.sock" for index in range(len(mode.ports))]
+
+    async def run(self, connections: int | None = None, seconds: float | None = None) -> None:
+        """
+        Run it, until so many clients have come, or for so long.
+
+        :raises Loss: something was lost.
+        """
+        endpoint: Any = UNIXServerEndpoint(self._reactor, str(self._folder / "monitor.sock"))
+        port = await endpoint.listen(self._monitors)
+        began = monotonic()
+        try:
+            proxy = await self._start()
+            files = _files(proxy)
+            workers = [self._work(connections, began, seconds) for _ in range(AT_A_TIME)]
+            await gatherResults([Deferred.fromCoroutine(worker) for worker in workers])
+            if self.ledger.losses:
+                raise Loss(self.ledger.losses[0])
+            await self._look_after(proxy, files)
+            await self._stop(proxy)
+        finally:
+            self.soak.is_ending = True
+            await port.stopListening()
+            self.ledger.seconds += monotonic() - began
+        await self._read_journal()
+
+    async def _start(self) -> Program:
+        listen = [f"--listen=unix:{self._paths[0]}"]
+        listen += [f"--listen-text=unix:{path}" for path in self._paths[1:]]
+        proxy = self._programs.twistd(
+            "qmp-proxy", f"--connect=unix:{self._folder}/monitor.sock", *listen,
+            f"--journal={self._folder}/journal", "--rotate-bytes=100000000", "--keep=1000",
+            "--quiet", "--greeting-timeout=3", *self.mode.options,
+        )  # fmt: skip
+        await proxy.says(b"ready")
+        return proxy
+
+    # Who comes.
+
+    async def _work(self, connections: int | None, began: float, seconds: float | None) -> None:
+        while (
+            not self.ledger.losses
+            and (seconds is None or monotonic() - began < seconds)
+            and (connections is None or self._number < connections)
+        ):
+            self._number += 1
+            port = self.dice.randrange(len(self._paths))
+            with suppress(Loss):
+                await self._serve(self.soak.make(self._number, port), self._paths[port])
+            if self.dice.random() < 0.02:
+                self._monitors.restart()
+
+    async def _serve(self, client: Client, path: Path) -> None:
+        factory = Factory.forProtocol(lambda: client)  # type: ignore[arg-type]
+        factory.noisy = False
+        endpoint: Any = UNIXClientEndpoint(self._reactor, str(path))
+        try:
+            await endpoint.connect(factory)
+        except ConnectError as error:
+            self.ledger.check(False, f"{client}: cannot connect: {error}")
+        self.ledger.connections += 1
+        limit = self._reactor.callLater(PATIENCE, self._give_up, client)
+        if isinstance(client, Behaved):
+            # A monitor that is silent, or late, owes it nothing.
+            client.later(8, self._be_content, client)
+        await client.over
+        if limit.active():
+            limit.cancel()
+        await self._compare(client)
+
+    def _be_content(self, client: Behaved) -> None:
+        if client.monitor is None or not client.monitor.is_good or client.was_told:
+            client.wire.abortConnection()
+
+    def _give_up(self, client: Client) -> None:
+        self.soak.see(False, f"{client}: not over after {PATIENCE:g} s")
+        client.wire.abortConnection()
+
+    async def _compare(self, client: Client) -> None:
+        """Hold what came out on either side against what went in on the other."""
+        self.ledger.bytes += len(client.sent) + len(client.heard)
+        self._sent += len(client.sent)
+        monitor = client.monitor
+        if monitor is not None and not self.mode.shared:
+            await eventually(lambda: not monitor.open)
+            if self.mode.exact:
+                self.soak.see(
+                    client.sent.startswith(monitor.received), f"{client}: other bytes came"
+                )
+            self.soak.see(monitor.said.startswith(client.heard), f"{client}: other bytes went")
+            if self.mode.guarded:
+                self.soak.see(b"device_del" not in monitor.received, f"{client}: not denied")
+            self._received += len(monitor.received)
+            for bytes_ in (monitor.received, monitor.said):
+                bytes_.clear()
+        if isinstance(client, Behaved) and client.is_whole:
+            self.ledger.whole += 1
+            if self.mode.decoded:
+                self._kept |= set(_MARK.findall(client.sent))
+        failure = self.soak.failure
+        self.ledger.check(failure is None, f"{self.mode.name}: {failure}")
+
+    # How it ends.
+
+    async def _look_after(self, proxy: Program, files: int) -> None:
+        """Nothing but good clients and monitors: all is as it was."""
+        self._monitors.calm = True
+        self._monitors.refusing = 0
+        for monitor in self._monitors.made.values():
+            if monitor.open:
+                monitor.was_ended = True
+                monitor.wire.abortConnection()
+        for port, path in enumerate(self._paths):
+            end = monotonic() + PATIENCE
+            client: Behaved | None = None
+            while client is None or not client.is_whole:
+                self.ledger.check(
+                    monotonic() < end and proxy.status is None, f"{self.mode.name}: it hangs"
+                )
+                self._number += 1
+                client = Behaved(self._number, "good", self.mode.ports[port], self.soak)
+                await self._serve(client, path)
+                await deferLater(self._reactor, 0.05)
+        try:
+            await eventually(lambda: _files(proxy) <= files + 1)
+        except AssertionError:
+            self.ledger.check(False, f"{self.mode.name}: {_files(proxy)} files, {files} at first")
+        status = Path(f"/proc/{proxy.pid}/status").read_text()
+        resident = int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) * 1024
+        self.ledger.resident = max(self.ledger.resident, resident)
+        self.ledger.check(
+            resident < MOST_MEMORY, f"{self.mode.name}: {resident >> 20} MiB of memory"
+        )
+
+    async def _stop(self, proxy: Program) -> None:
+        self.soak.is_ending = True
+        await proxy.terminate()
+        said = (proxy.out + proxy.err).decode("utf-8", "replace")
+        for word in ("Traceback", "Unhandled", "failed"):
+            place = said.find(word)
+            self.ledger.check(
+                place < 0, f"{self.mode.name}: the log: {said[place - 300 : place + 2000]}"
+            )
+
+    async def _read_journal(self) -> None:
+        checker = self._programs.python(
+            "-m", "txqmp", "journal", "check", "--rotated", "--json", str(self._folder / "journal")
+        )
+        await checker.until(lambda: checker.status is not None)
+        self.ledger.check(bool(checker.out), f"{self.mode.name}: the journal: {checker.err!r}")
+        *findings, last = checker.out.decode().splitlines()
+        problems = json.loads(last)["problems"]
+        self.ledger.journal_gaps += problems.get("lost", 0)
+        flaws = {name: problems[name] for name in _FLAWS if name in problems}
+        told = [finding for finding in findings if json.loads(finding)["what"] in flaws]
+        self.ledger.check(not flaws, f"{self.mode.name}: the journal: {flaws} {told[:3]}")
+        marks: set[bytes] = set()
+        passed = 0
+        for path in self._folder.glob("journal*"):
+            with path.open("rb") as lines:
+                for line in lines:
+                    if b'"kind":"command"' in line:
+                        marks |= set(_MARK.findall(line))
+                    elif b'"kind":"closed"' in line:
+                        passed += json.loads(line)["bytes_to_monitor"]
+            path.unlink()
+        if self.mode.decoded and not self.ledger.journal_gaps:
+            missing = self._kept - marks
+            self.ledger.check(
+                not missing, f"{self.mode.name}: not in the journal: {sorted(missing)[:5]}"
+            )
+        if not self.mode.shared:
+            self.ledger.check(
+                self._received <= passed <= self._sent,
+                f"{self.mode.name}: {passed} bytes journalled, "
+                f"{self._sent} sent, {self._received} received",
+            )
+
+
+def _files(proxy: Program) -> int:
+    return len(list(Path(f"/proc/{proxy.pid}/fd").iterdir()))
