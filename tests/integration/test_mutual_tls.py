@@ -22,6 +22,7 @@ MODES = {
     "gateway": ["--dialect=text"],
     "shared": ["--shared"],
     "relay with a policy": ["--policy=p.toml"],
+    "gateway with a policy": ["--dialect=text", "--policy=p.toml"],
     "shared with a policy": ["--shared", "--policy=p.toml"],
 }
 
@@ -126,7 +127,7 @@ async def test_who_has_a_good_one_is_served_and_nobody_else(
     (folder / "p.toml").write_text(POLICY)
     await programs.qemu()
     program, port = await proxy(programs, pki, *MODES[mode])
-    dialect = "text" if mode == "gateway" else "json"
+    dialect = "text" if "gateway" in mode else "json"
     begin = [] if dialect == "text" else [CAPABILITIES]
     for name, certificate in pki.bad.items():
         assert await in_thread(is_refused, port, context(pki, certificate)), name

@@ -8,7 +8,11 @@ might try as well, or what another version, or another reader of JSON, may fall 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from typing import NamedTuple
+
+from txqmp.jsonqmp.request import read
 
 EVIL = "/tmp/evil"
 """Where nobody may write; the tests with a real QEMU put a folder of their own in its place."""
@@ -312,3 +316,96 @@ TEXT_WRITES = [
     Evasion("the verb quoted", b'"memsave" 0 16 %b/x\r\n' % EVIL.encode()),
     Evasion("the number quoted", b'memsave "0" "16" "%b/x"\r\n' % EVIL.encode()),
 ]
+
+
+def said_in_text(evasions: Iterable[Evasion]) -> list[Evasion]:
+    """Those of the lines in JSON that can be said as lines of QMP 0.1."""
+    found = []
+    for evasion in evasions:
+        for message in read(evasion.wire):
+            if isinstance(message, dict) and isinstance(message.get("arguments"), dict):
+                text = message["arguments"].get("command-line")
+                if isinstance(text, str) and re.fullmatch(r"[\t -~]+", text):
+                    found.append(Evasion(f"{evasion.what}: {text[:40]}", text.encode() + b"\r\n"))
+    return found
+
+
+TEXT_REACHES = [
+    Evasion(text[:60], text.replace("EVIL", EVIL).encode() + b"\r\n")
+    for text in (
+        "migrate exec:touch${IFS}EVIL/x",
+        'migrate -d "exec:touch EVIL/x"',
+        "migrate -dexec:touch${IFS}EVIL/x",
+        'MIGRATE "Exec:touch EVIL/x"',
+        '"migrate" unix:EVIL/x',
+        "migrate fd:x",
+        "migrate_incoming exec:x",
+        "drive_add 0 if=none,file=EVIL/r",
+        'drive_add "0" "if=none,,,file=EVIL/r"',
+        "change cd0 EVIL/r",
+        "Change cd0 EVIL/r raw",
+        "change vnc unix:EVIL/x",
+        "change vnc :1",
+        "screendump EVIL/x",
+        "logfile EVIL/x",
+        '"LOGFILE" "EVIL/x"',
+        "log exec",
+        "wavcapture EVIL/x",
+        "pmemsave 0 16 EVIL/x",
+        "dump-guest-memory EVIL/x",
+        "dumpdtb EVIL/x",
+        "gdbserver tcp::1234",
+        "hostfwd_add tcp::1-:1",
+        "hostfwd_add 0 user.0 tcp::1-:1",
+        "HOSTFWD_ADD user.0 tcp::1-:1",
+        "hostfwd_remove tcp::1",
+        "host_net_redir tcp:1::1",
+        "host_net_redir remove tcp:1",
+        "host_net_add tap script=EVIL/x",
+        "host_net_add user smb=EVIL",
+        "host_net_add user vlan=1,tftp=EVIL",
+        "host_net_add user hostfwd=tcp::1-:1",
+        'host_net_add user "guestfwd=tcp:10.0.2.100:1-cmd:touch EVIL/x"',
+        "host_net_add user name=x,,,hostfwd=tcp::1-:1",
+        "host_net_add socket listen=:1",
+        "host_net_add vde sock=EVIL/x",
+        "usb_add host:1.2",
+        "usb_add host:1d6b:0001",
+        "USB_ADD disk:EVIL/r",
+        'usb_add "disk:format=raw:EVIL/r"',
+        "pci_add auto storage file=EVIL/r",
+        'pci_add "auto" "storage" "if=virtio,file=EVIL/r"',
+        "pci_add auto storage bus=0,,,file=EVIL/r",
+        "pci_add 5 host host=00:01.0",
+        "device_add usb-host,hostbus=1",
+        "device_add usb-tablet,driver=usb-host",
+        'device_add "driver=usb-tablet,driver=vfio-pci,host=00:01.0"',
+        "device_add loader,file=EVIL/r",
+        "object_add secret,id=s,file=EVIL/r",
+        "object_add {'qom-type':'secret','id':'s','file':'EVIL/r'}",
+        "netdev_add tap,id=t",
+        "chardev-add file,id=c,path=EVIL/x",
+        "snapshot_blkdev d EVIL/x",
+        "drive_mirror d EVIL/x",
+        "drive_backup d EVIL/x",
+        "nbd_server_start 0.0.0.0:1",
+        "qemu-io d help",
+        "trace-file set EVIL/x",
+        "getfd x",
+    )
+]
+"""All that reaches out to the host, as a client of a gateway says it."""
+
+TEXT_CHANGES = [
+    Evasion(text, text.encode() + b"\r\n")
+    for text in (
+        "quit", "q", "system_reset", "eject cd0", "c", "savevm x", "loadvm x", "delvm x", "x/4i 0",
+        "x /4xb 0", "xp/1 0", "sum 0 16", "i/1b 0x3c0", "o/1b 0x3c0 1", "info profile",
+        "INFO profile", "commit all", "sendkey a", "cpu 1", "boot_set c", "usb_add tablet",
+        "usb_del 0.1", "pci_add auto nic model=e1000", "pci_del 5", "host_net_add user",
+        "host_net_remove 0 user.0", "device_del x", "set_link x down", "balloon 64",
+        "migrate tcp:h:1", "nmi 0", "mouse_move 1 1", "foo", "info foo", "block_resize d 1",
+        '"info profile"', "info profile x", "human-monitor-command stop", "acl_add x y z",
+    )
+]  # fmt: skip
+"""What is no query, besides."""

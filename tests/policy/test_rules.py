@@ -33,6 +33,18 @@ def rule(action: str, more: str) -> str:
     return f'[[rule]]\naction = "{action}"\n{more}\n'
 
 
+def test_who_is_denied_a_command_is_denied_what_does_it_too() -> None:
+    denying = policy(rule("deny", 'command = "device_add"'))
+    assert denying.judge(LOCAL, "text", b"usb_add tablet").denied
+    assert not denying.judge(LOCAL, "text", b"usb_del 0.1").denied
+
+
+def test_who_is_allowed_a_command_is_not_allowed_all_that_does_it() -> None:
+    allowing = policy(rule("allow", 'command = "device_add"'), "deny")
+    assert not allowing.judge(LOCAL, "text", b"device_add usb-tablet").denied
+    assert allowing.judge(LOCAL, "text", b"usb_add disk:/x").denied
+
+
 @pytest.mark.parametrize(
     ("condition", "denied"),
     [

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from txqmp.errors import ProtocolViolation
+from txqmp.gateway.catalogue import Row, Way, rows
 from txqmp.policy.leaves import Leaf, leaves_of, readings
-from txqmp.policy.names import known_as
+from txqmp.policy.names import done_by, known_as, plain
 from txqmp.policy.unfold import unfold_json, unfold_text
 
 
@@ -153,6 +154,56 @@ def test_text_is_read_by_both_rules() -> None:
     assert unfold_text(b"  ") == []
     with pytest.raises(ProtocolViolation):
         unfold_text(b'set_link "a"b')
+
+
+@pytest.mark.parametrize("word", ["/1x", "-1x", "+0)x", "*2x", "/x", ")x", "%1", "x", "/0/x"])
+def test_a_word_is_no_part_of_the_number_before_it(word: str) -> None:
+    """The gateway takes it for a file's name, whatever the human monitor would."""
+    names = {
+        leaf.value
+        for ask in unfold_text(f"memsave 0 16 {word}".encode())
+        for leaf in ask.leaves.items
+        if leaf.path == ("filename",)
+    }
+    assert word in names
+
+
+def test_a_flag_and_a_number_are_what_they_are() -> None:
+    words = {leaf.path: leaf.value for leaf in unfold_text(b"migrate -d exec:x")[0].leaves.items}
+    assert words["uri",] == "exec:x"
+    asks = unfold_text(b"sum 0 -5")
+    assert [leaf.value for leaf in asks[0].leaves.items if leaf.path == ("line",)] == ["0 -5"]
+
+
+NATIVE = [row for row in rows() if row.way in (Way.NATIVE, Way.HUMAN)]
+
+
+@pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.known.name)
+def test_what_a_gateway_does_it_by_is_a_name_of_it_for_a_denial(row: Row) -> None:
+    name, _, sub = row.known.name.partition(" ")
+    names = known_as(name, sub)
+    if not sub:
+        names += done_by(plain(name), ["disk:x", "nic", "storage", "vnc", "remove"])
+    for other in row.becomes.replace(";", ",").split(","):
+        does = plain(other)
+        # To look first takes nothing that the command itself does not tell.
+        assert does in names or does.startswith(("query-", "info ")) or does == "qom-get"
+
+
+@pytest.mark.parametrize(
+    ("line", "others"),
+    [
+        ("usb_add tablet", {"device-add"}),
+        ('USB_ADD "Disk:x"', {"device-add", "drive-add", "blockdev-add"}),
+        ("pci_add auto nic", {"device-add", "netdev-add"}),
+        ("pci_add auto storage file=x", {"device-add", "drive-add", "blockdev-add"}),
+        ("change vnc password x", {"display-update", "change-vnc-password"}),
+        ("change cd0 x", set()),
+        ("device_add x", set()),
+    ],
+)
+def test_what_it_is_done_by_depends_on_what_stands_behind_it(line: str, others: set[str]) -> None:
+    assert {name for ask in unfold_text(line.encode()) for name in ask.done_by} == others
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ class Line:
 
     def __init__(self, limit: int = 1, coalesce: bool = False) -> None:
         self.sent: list[list[Asked]] = []
-        self.members = {name: Member(number, "json") for number, name in enumerate("abcdef")}
+        self.members = {name: Member(number) for number, name in enumerate("abcdef")}
         self.turns = Turns(limit, self.sent.append, coalesce)
 
     def add(self, *names: str, query: bool = False, descriptors: Iterable[int] = ()) -> None:

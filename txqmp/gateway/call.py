@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 
 from txqmp.errors import CommandFailed, CommandRejected
 from txqmp.gateway.asking import Asker
+from txqmp.policy.judged import Judged
 from txqmp.proxy.common import NoAnswer
 from txqmp.text.server import Request
 
@@ -19,6 +20,9 @@ _R = TypeVar("_R")
 
 CPU = "cpu"
 """Where a connection keeps the CPU that its client chose (rule 21)."""
+
+JUDGED = "judged"
+"""Where a connection keeps its client as a policy sees it, if there is one."""
 
 Handler = Callable[..., Awaitable[str | Iterable[str] | None]]
 """Gets a :class:`Call` and the command's arguments; returns its lines."""
@@ -39,6 +43,16 @@ class Call:
         self.request = request
         self.link = link
         self._hmp = hmp
+
+    def judge(self) -> Deferred[None] | None:
+        """
+        See what a policy makes of the text command, before anything is asked for it.
+
+        :returns: None if it may be carried out at once, else what fires when it may.
+        :raises CommandFailed: it is denied.
+        """
+        judged: Judged | None = self.request.state.get(JUDGED)
+        return None if judged is None else judged.judge(self.request.command, self.link)
 
     @property
     def cpu(self) -> int | None:

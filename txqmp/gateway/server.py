@@ -7,18 +7,33 @@ from typing import Any, Literal
 from zope.interface import implementer
 
 from txqmp.gateway.asking import Asker
-from txqmp.gateway.call import CPU, Call
+from txqmp.gateway.call import CPU, JUDGED, Call
 from txqmp.gateway.events import data_text
 from txqmp.gateway.table import GatewayTable
 from txqmp.jsonqmp.grammar import Event, Greeting
+from txqmp.policy.interface import IJudge
+from txqmp.policy.judged import Judged
 from txqmp.proxy.common import IMonitorListener
 from txqmp.proxy.links import Links
 from txqmp.proxy.tapped import CONNECTION
 from txqmp.text.events import from_json
-from txqmp.text.server import Request, TextServerFactory
+from txqmp.text.server import Request, TextServer, TextServerFactory
 
 OnLoss = Literal["hold", "close"]
 """What becomes of the clients when the monitor is gone."""
+
+
+class GatewayServer(TextServer):
+    """One connection of a client of a gateway."""
+
+    factory: GatewayFactory
+
+    def connectionMade(self) -> None:
+        """Greet the client."""
+        factory = self.factory
+        if factory.policy is not None:
+            self.memory[JUDGED] = Judged(factory.policy, "text", self.transport, factory.reactor)
+        super().connectionMade()
 
 
 @implementer(IMonitorListener)
@@ -33,6 +48,7 @@ class GatewayFactory(TextServerFactory):
     :param human: whether ``human-monitor-command`` may be used.
     :param event_data: append the data of events, ``key=value``, which the draft has no place for.
     :param on_loss: hold the clients, or close their connections, when the monitor is gone.
+    :param policy: judges each command before it is carried out; None to let everything by.
     :param settings: see :class:`~txqmp.text.server.TextServerFactory`.
     """
 
@@ -45,6 +61,7 @@ class GatewayFactory(TextServerFactory):
         human: bool = True,
         event_data: bool = False,
         on_loss: OnLoss = "hold",
+        policy: IJudge | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(GatewayTable(self._call, human), reactor, **settings)
@@ -54,6 +71,10 @@ class GatewayFactory(TextServerFactory):
         self._human = human
         self._event_data = event_data
         self._on_loss = on_loss
+        self.policy = policy
+
+    def _build(self) -> GatewayServer:
+        return GatewayServer(self)
 
     def _asker(self, request: Request) -> Asker:
         """What a command asks the monitor by."""

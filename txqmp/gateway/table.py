@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from txqmp.errors import CommandFailed, CommandRejected
 from txqmp.gateway import hmp
 from txqmp.gateway.call import Call
@@ -33,9 +35,18 @@ class GatewayTable(CommandTable):
                 self.command(*row.known)(row.handler or hmp.pass_on)
 
     def call(self, request: Request) -> Any:
-        """Carry out one command, by JSON commands or by the human monitor."""
-        verb, words = request.command.verb, request.command.arguments
+        """Carry out one command, by JSON commands or by the human monitor, if it is allowed."""
         call = self._make_call(request)
+        delay = call.judge()
+        return self._carry_out(call) if delay is None else self._carry_out_after(delay, call)
+
+    async def _carry_out_after(self, delay: Deferred[None], call: Call) -> Any:
+        await delay
+        return self._carry_out(call)
+
+    def _carry_out(self, call: Call) -> Any:
+        request = call.request
+        verb, words = request.command.verb, request.command.arguments
         try:
             entry, words = self.lookup(verb, words)
         except CommandRejected:

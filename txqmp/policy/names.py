@@ -9,6 +9,7 @@ more through where a rule denies, and where a rule allows it is the same power b
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
@@ -42,6 +43,24 @@ _ONE = (
 """What the human monitor and JSON call the same thing."""
 _ALSO = {name: (name, other) for pair in _ONE for name, other in (pair, pair[::-1])}
 
+_DONE_BY = (
+    ("usb-add", "", ("device-add",)),
+    ("usb-add", "disk:", ("drive-add", "blockdev-add")),
+    ("usb-del", "", ("device-del",)),
+    ("pci-add", "", ("device-add",)),
+    ("pci-add", "nic", ("netdev-add",)),
+    ("pci-add", "storage", ("drive-add", "blockdev-add")),
+    ("pci-del", "", ("device-del",)),
+    ("host-net-add", "", ("netdev-add",)),
+    ("host-net-remove", "", ("netdev-del",)),
+    ("host-net-redir", "", ("hostfwd-add",)),
+    ("host-net-redir", "remove", ("hostfwd-remove",)),
+    ("change", "vnc", ("display-update", "change-vnc-password")),
+    ("migrate-set-speed", "", ("migrate-set-parameters", "migrate-set-parameter")),
+    ("migrate-set-downtime", "", ("migrate-set-parameters", "migrate-set-parameter")),
+)
+"""Commands of 2009, what a word behind them begins with, and what does their work today."""
+
 
 def plain(name: str) -> str:
     """Write a name the one way in which names are compared."""
@@ -66,3 +85,19 @@ def known_as(name: str, sub: str = "") -> tuple[str, ...]:
     if own.startswith("query-"):
         return own, f"info {own.removeprefix('query-')}"
     return (own,)
+
+
+def done_by(name: str, words: Sequence[str]) -> tuple[str, ...]:
+    """
+    Tell what a command of 2009 is done by today, where that is called otherwise: who may not
+    say the one may not have it done by the other.
+
+    :param name: as names are compared.
+    :param words: what stands behind it.
+    """
+    return tuple(
+        other
+        for known, beginning, others in _DONE_BY
+        if known == name and any(word.lower().startswith(beginning) for word in (*words, ""))
+        for other in others
+    )

@@ -38,7 +38,7 @@ class Policy:
         self.rules = tuple(rules)
         self.default = default
         self.dry_run = dry_run
-        self._by_names: dict[tuple[str, ...], list[Rule]] = {}
+        self._by_names: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Rule]] = {}
         self._hits = dict.fromkeys([*(rule.label for rule in self.rules), DEFAULT, UNREADABLE], 0)
 
     @classmethod
@@ -120,7 +120,7 @@ class Policy:
         if ask.voice == "json" and ask.names == _NEGOTIATION:
             return ALLOWED
         noted = ALLOWED
-        for rule in self._naming(ask.names):
+        for rule in self._naming(ask):
             if not rule.applies(client, ask, oob):
                 continue
             hit.add(rule.label)
@@ -135,13 +135,14 @@ class Policy:
             return self._denial(DEFAULT, f"{_name(ask)} is allowed by no rule")
         return noted
 
-    def _naming(self, names: tuple[str, ...]) -> Sequence[Rule]:
+    def _naming(self, ask: Ask) -> Sequence[Rule]:
         """The rules that may be about a command, by its names alone: clients have few of them."""
-        found = self._by_names.get(names)
+        key = ask.names, ask.done_by
+        found = self._by_names.get(key)
         if found is None:
             if len(self._by_names) >= _MOST_NAMES:
                 self._by_names.clear()
-            found = self._by_names[names] = [rule for rule in self.rules if rule.names(names)]
+            found = self._by_names[key] = [rule for rule in self.rules if rule.names(*key)]
         return found
 
     def _denial(self, label: str, reason: str) -> Verdict:

@@ -71,8 +71,10 @@ class Ask(NamedTuple):
         it is called elsewhere.
     :ivar voice: how it was said.
     :ivar leaves: its arguments.
+    :ivar done_by: other commands by which it may be done; to allow those does not allow it.
     """
 
     names: tuple[str, ...]
     voice: Voice
     leaves: Leaves
+    done_by: tuple[str, ...] = ()

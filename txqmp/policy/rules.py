@@ -182,8 +182,14 @@ class Rule(NamedTuple):
             and self._suits(ask, strictly)
         )
 
-    def names(self, names: Sequence[str]) -> bool:
-        """Whether it is about a command that has one of these names."""
+    def names(self, names: Sequence[str], done_by: Sequence[str] = ()) -> bool:
+        """
+        Whether it is about a command that has one of these names.
+
+        :param done_by: the names of commands by which it may be done, too.
+        """
+        if self.action is not Action.ALLOW:
+            names = (*names, *done_by)
         return self.commands is None or any(
             fnmatchcase(name, glob) for name in names for glob in self.commands
         )

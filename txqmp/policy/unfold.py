@@ -6,6 +6,7 @@ A line in ``human-monitor-command`` and an action of a ``transaction`` are comma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from txqmp.errors import ProtocolViolation
@@ -13,7 +14,7 @@ from txqmp.jsonqmp import grammar as json_grammar
 from txqmp.jsonqmp.grammar import JSONObject, JSONValue
 from txqmp.policy.hmp import read_line
 from txqmp.policy.leaves import leaves_of, leaves_of_line
-from txqmp.policy.names import known_as, plain
+from txqmp.policy.names import done_by, known_as, plain
 from txqmp.policy.request import Ask, Voice
 from txqmp.text import grammar as text_grammar
 
@@ -22,6 +23,9 @@ _DEEPEST = 8
 
 _MOST = 1000
 """Actions in a transaction."""
+
+# What an expression may go on with; a flag and a number are what they are.
+_GOES_ON = re.compile(r"(?!-[A-Za-z]$|[-+](?:0[xX][0-9a-fA-F]+|[0-9]+)$)[-+*/%&|^)]")
 
 
 def unfold_json(message: bytes | json_grammar.Command) -> list[Ask]:
@@ -51,10 +55,17 @@ def unfold_text(message: bytes | text_grammar.Command) -> list[Ask]:
         if parsed is None:
             return []
         message = parsed
-    words = (message.verb, *(text_grammar.quote(word) for word in message.arguments))
+    first, rest = message.arguments[:1], message.arguments[1:]
+    words = (message.verb, *map(text_grammar.quote, first), *map(_apart, rest))
     lines = (" ".join(words), message.line)
     asks = [ask for line in lines for ask in _line(line, "text", 0)]
     return list(dict.fromkeys(asks))
+
+
+def _apart(word: str) -> str:
+    """Write a word so that it is not read as the rest of a number before it (``16 /1x``)."""
+    quoted = text_grammar.quote(word)
+    return f'"{word}"' if quoted == word and _GOES_ON.match(word) else quoted
 
 
 def _command(name: str, arguments: JSONValue, depth: int) -> Iterator[Ask]:
@@ -97,6 +108,7 @@ def _line(text: str, voice: Voice, depth: int) -> Iterator[Ask]:
     line = read_line(text)
     if line is None:
         return
-    yield Ask(known_as(line.name, line.sub), voice, leaves_of_line(line))
+    others = done_by(line.name, line.words)
+    yield Ask(known_as(line.name, line.sub), voice, leaves_of_line(line), others)
     if line.name == "human-monitor-command":
         yield from _line(" ".join(line.words), voice, depth + 1)

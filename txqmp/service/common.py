@@ -14,7 +14,6 @@ from txqmp.jsonqmp.grammar import ABSENT
 from txqmp.proxy.common import CommonMonitor
 from txqmp.proxy.decode import Slot
 from txqmp.proxy.links import Links
-from txqmp.proxy.peer import describe_peer
 from txqmp.proxy.tap import Tap
 from txqmp.proxy.tapped import TappedServerFactory
 from txqmp.service.port import JournalledPort
@@ -41,6 +40,7 @@ class CommonPort(JournalledPort):
     :param greeting_timeout: seconds that a client waits for a monitor that was never there.
     :param max_connections: clients of a port at a time.
     :param quiet: log no line for each connection.
+    :param describe: says who is at the other end of a client's transport, for the journal.
     :param settings: see :class:`~txqmp.service.port.JournalledPort`.
     """
 
@@ -57,9 +57,11 @@ class CommonPort(JournalledPort):
         greeting_timeout: float,
         max_connections: int,
         quiet: bool,
+        describe: Callable[[Any], dict[str, Any]],
         **settings: Any,
     ) -> None:
         self._quiet = quiet
+        self._describe = describe
         self._numbers = count(1)
         self._links = Links()
         self._entrances = [
@@ -115,7 +117,7 @@ class CommonPort(JournalledPort):
             return self._links.of_client(number, next(places))
 
         return self._tap(
-            number, describe_peer(transport), link=link, about=self._about, hold=self._hold
+            number, self._describe(transport), link=link, about=self._about, hold=self._hold
         )
 
     def _client_gone(self, number: int, reason: str) -> None:

@@ -10,8 +10,10 @@ from twisted.logger import Logger
 from txqmp.gateway.server import GatewayFactory, OnLoss
 from txqmp.gateway.upstream import Upstream
 from txqmp.journal.writer import Journal
-from txqmp.proxy.peer import describe_peer
-from txqmp.proxy.relay import RelayFactory
+from txqmp.policy.guard import Guarding
+from txqmp.policy.interface import IJudge
+from txqmp.proxy.peer import describe_peer, identify_peer
+from txqmp.proxy.relay import RelayFactory, Side
 from txqmp.proxy.tap import Tap
 from txqmp.service.common import MAX_DELAY, CommonPort
 
@@ -37,6 +39,7 @@ class GatewayService(CommonPort):
     :param human: whether ``human-monitor-command`` may be used.
     :param event_data: append the data of events.
     :param on_loss: hold the clients, or close their connections, when the monitor is gone.
+    :param policy: judges each command before it is carried out; None to let everything by.
     :raises ValueError: ``listen`` is not the string of an endpoint.
     :raises CannotListenError: from starting, if the port cannot be had.
     :raises JournalError: from starting, if the journal cannot be written.
@@ -57,6 +60,7 @@ class GatewayService(CommonPort):
         human: bool = True,
         event_data: bool = False,
         on_loss: OnLoss = "hold",
+        policy: IJudge | None = None,
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
@@ -70,6 +74,7 @@ class GatewayService(CommonPort):
             greeting_timeout=greeting_timeout,
             max_connections=max_connections,
             quiet=quiet,
+            describe=describe_peer if policy is None else identify_peer,
         )
         monitor = Upstream(
             name,
@@ -88,6 +93,7 @@ class GatewayService(CommonPort):
             human=human,
             event_data=event_data,
             on_loss=on_loss,
+            policy=policy,
         )
         self._relay = RelayFactory(
             endpoint,
@@ -97,6 +103,7 @@ class GatewayService(CommonPort):
             max_connections=max_connections,
             quiet=quiet,
             numbers=self._numbers,
+            make_side=Side if policy is None else Guarding(policy).make_side,
         )
         self._attend(monitor)
 
@@ -109,7 +116,7 @@ class GatewayService(CommonPort):
             self._let_in(entrance, self._gateway)
 
     def _relay_tap(self, transport: Any, number: int) -> Tap:
-        return self._tap(number, describe_peer(transport))
+        return self._tap(number, self._describe(transport))
 
     async def _close(self) -> None:
         self._gateway.close_connections()

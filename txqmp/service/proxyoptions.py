@@ -208,6 +208,7 @@ def makeService(options: ProxyOptions) -> Daemon:
             on_loss=options["on-upstream-loss"] or "hold",
             human=not options["no-hmp"],
             event_data=bool(options["event-data"]),
+            policy=options["judge"],
         )
     elif options["dialect"] == "text":
         service = GatewayService(
@@ -216,6 +217,7 @@ def makeService(options: ProxyOptions) -> Daemon:
             human=not options["no-hmp"],
             event_data=bool(options["event-data"]),
             on_loss=options["on-upstream-loss"] or "hold",
+            policy=options["judge"],
         )
     else:
         service = ProxyService(

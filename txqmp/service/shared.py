@@ -10,9 +10,10 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from txqmp.gateway.server import OnLoss
 from txqmp.journal.writer import Journal
 from txqmp.monitor.server import SlowClient
+from txqmp.policy.interface import IJudge
+from txqmp.proxy.peer import describe_peer, identify_peer
 from txqmp.proxy.tap import HOLD
 from txqmp.service.common import MAX_DELAY, CommonPort
-from txqmp.shared.asked import Judge
 from txqmp.shared.gateway import SharedGatewayFactory
 from txqmp.shared.jsonserver import SharedJSONFactory, SharedJSONServer
 from txqmp.shared.ledger import Ledger
@@ -44,7 +45,7 @@ class SharedService(CommonPort):
     :param client_queue: bytes of events that wait for a client that does not read.
     :param slow_client: what to do when they are more: drop the newest, or disconnect.
     :param coalesce: answer same queries that wait at the same time once for all.
-    :param judge: judges each command before it is queued.
+    :param policy: judges each command before it is queued; None to let everything by.
     :param on_loss: hold the clients, or close their connections, when the monitor is gone.
     :param human: whether clients at ``listen_text`` may use ``human-monitor-command``.
     :param event_data: append the data of events for those.
@@ -70,7 +71,7 @@ class SharedService(CommonPort):
         client_queue: int = CLIENT_QUEUE,
         slow_client: SlowClient = "drop-events",
         coalesce: bool = False,
-        judge: Judge | None = None,
+        policy: IJudge | None = None,
         on_loss: OnLoss = "hold",
         human: bool = True,
         event_data: bool = False,
@@ -88,6 +89,7 @@ class SharedService(CommonPort):
             greeting_timeout=greeting_timeout,
             max_connections=max_connections,
             quiet=quiet,
+            describe=describe_peer if policy is None else identify_peer,
         )
         self._ledger = Ledger()
         self._about = self._ledger.about
@@ -107,7 +109,7 @@ class SharedService(CommonPort):
         )
         self._window = window
         self._settings: dict[str, Any] = {
-            "judge": judge,
+            "policy": policy,
             "on_loss": on_loss,
             "slow_client": slow_client,
             "event_bytes": client_queue,

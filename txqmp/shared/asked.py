@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from txqmp.proxy.descriptors import close_all
-from txqmp.proxy.peer import describe_peer
 
 
 class Member:
@@ -14,29 +13,10 @@ class Member:
     A client of a shared monitor.
 
     :ivar number: that of its connection.
-    :ivar dialect: ``text`` or ``json``.
-    :ivar transport: what it is connected by.
     """
 
-    def __init__(self, number: int, dialect: str, transport: Any = None) -> None:
+    def __init__(self, number: int) -> None:
         self.number = number
-        self.dialect = dialect
-        self.transport = transport
-
-    @property
-    def peer(self) -> dict[str, Any]:
-        """Who it is, as the journal has it."""
-        return {} if self.transport is None else describe_peer(self.transport)
-
-
-Judge = Callable[[Member, Any], Any]
-"""
-Judges a command before it is queued: gets the client and the command, a
-:class:`txqmp.jsonqmp.grammar.Command` or a :class:`txqmp.text.grammar.Command`. It returns None to
-let it go on, a :class:`~txqmp.CommandFailed` or :class:`~txqmp.CommandRejected` to have it answered
-by that, at its place in the client's order; or a Deferred of one of these, which holds back what
-the client asks for after it, too. If it raises, the command is denied.
-"""
 
 
 class Asked:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredLock
 
 from txqmp.errors import CommandError, CommandFailed, InvalidCommand
 from txqmp.gateway.asking import HMP_TIMEOUT, Asker
-from txqmp.gateway.server import GatewayFactory
+from txqmp.gateway.server import GatewayFactory, GatewayServer
 from txqmp.jsonqmp import grammar
 from txqmp.jsonqmp.grammar import Greeting, Success
 from txqmp.proxy.common import NoAnswer, unknown_outcome
 from txqmp.proxy.links import Links
 from txqmp.proxy.tapped import CONNECTION
-from txqmp.shared.asked import Asked, Judge, Member
+from txqmp.shared.asked import Asked, Member
 from txqmp.shared.connection import Answer
 from txqmp.shared.monitor import SharedMonitor
 from txqmp.shared.server import BACK, LOST
 from txqmp.text.events import from_json
-from txqmp.text.server import Request, TextServer
+from txqmp.text.server import Request
 
 _SEAT = "seat"
 
@@ -84,7 +84,7 @@ class Seat(Asker):
         return waiting
 
 
-class SharedGatewayServer(TextServer):
+class SharedGatewayServer(GatewayServer):
     """One connection of a client, who asks for himself."""
 
     factory: SharedGatewayFactory
@@ -92,34 +92,9 @@ class SharedGatewayServer(TextServer):
     def connectionMade(self) -> None:
         """Greet the client."""
         factory = self.factory
-        member = Member(self.memory.get(CONNECTION, 0), "text", self.transport)
+        member = Member(self.memory.get(CONNECTION, 0))
         self.memory[_SEAT] = Seat(factory.monitor, member, factory.snapshots, factory.reactor)
         super().connectionMade()
-
-
-class JudgedTable:
-    """
-    A table whose commands are judged first.
-
-    :param table: carries them out.
-    :param judge: judges them.
-    """
-
-    def __init__(self, table: Any, judge: Judge) -> None:
-        self._table = table
-        self._judge = judge
-
-    async def call(self, request: Request) -> Any:
-        """
-        Carry out one command.
-
-        :raises CommandError: it is denied, or fails.
-        """
-        seat: Seat = request.state[_SEAT]
-        verdict = await maybeDeferred(self._judge, seat.member, request.command)
-        if verdict is not None:
-            raise verdict
-        return self._table.call(request)
 
 
 class SharedGatewayFactory(GatewayFactory):
@@ -129,7 +104,6 @@ class SharedGatewayFactory(GatewayFactory):
     :param monitor: the monitor; the factory becomes a listener of it.
     :param links: numbers the commands.
     :param reactor: measures all times; the global reactor where it is None.
-    :param judge: judges each command before it is carried out.
     :param settings: see :class:`~txqmp.gateway.server.GatewayFactory`.
     """
 
@@ -138,16 +112,12 @@ class SharedGatewayFactory(GatewayFactory):
         monitor: SharedMonitor,
         links: Links,
         reactor: Any = None,
-        *,
-        judge: Judge | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(monitor, links, reactor, **settings)
         self.monitor = monitor
         self.snapshots = DeferredLock()
         self._was_lost = False
-        if judge is not None:
-            self.table: Any = JudgedTable(self.table, judge)
 
     def _build(self) -> SharedGatewayServer:
         return SharedGatewayServer(self)

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from txqmp.errors import ProtocolViolation
+from txqmp.errors import CommandFailed, ProtocolViolation
 from txqmp.jsonqmp import grammar
 from txqmp.jsonqmp.grammar import ABSENT, Absent, Command, Event, Greeting, JSONObject, JSONValue
 from txqmp.jsonqmp.request import as_command, read
@@ -51,6 +51,7 @@ class SharedJSONServer(SharedServer, JSONServer):
     """One connection of a client that speaks JSON."""
 
     factory: SharedJSONFactory
+    dialect = "json"
 
     def __init__(self, factory: SharedJSONFactory) -> None:
         super().__init__(factory)
@@ -143,7 +144,14 @@ class SharedJSONServer(SharedServer, JSONServer):
             if not answered.called:
                 answered.callback(outcome)
 
-        self._submit(await self._judge(command), command, item, deliver)
+        try:
+            delay = self._judge(command, item.link)
+        except CommandFailed as denial:
+            self._refuse(item, denial, deliver)
+        else:
+            if delay is not None:
+                await delay
+            self._submit(command, item, item.link, deliver)
         outcome = await answered
         self._hand_out(self._write_outcome(item, outcome))
 

@@ -7,22 +7,22 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txqmp.errors import CommandError, CommandFailed, InvalidCommand
 from txqmp.gateway.server import OnLoss
+from txqmp.journal.record import Dialect
 from txqmp.monitor.server import END, MonitorServer, MonitorServerFactory
+from txqmp.policy.interface import IJudge
+from txqmp.policy.judged import Judged
 from txqmp.proxy.common import IMonitorListener
 from txqmp.proxy.links import Links
 from txqmp.proxy.tapped import CONNECTION
-from txqmp.shared.asked import Asked, Judge, Member
+from txqmp.shared.asked import Asked, Member
 from txqmp.shared.monitor import SharedMonitor
-
-_log = Logger()
 
 LOST, BACK = "TXQMP_UPSTREAM_LOST", "TXQMP_UPSTREAM_BACK"
 """The events that tell clients that the monitor is gone, and that there is one again."""
@@ -46,16 +46,20 @@ class SharedServer(MonitorServer):
 
     Its commands go to the monitor up to a window, and are answered in their order. What is not
     for the monitor is answered here, in its place, when all before it is.
+
+    :ivar dialect: what it speaks.
     """
 
     factory: SharedFactory
+    dialect: Dialect
     member: Member
 
     def __init__(self, factory: Any) -> None:
         super().__init__(factory)
         self._places: deque[_Place] = deque()
         self._advancing = False
-        self._judging = False
+        self._judged: Judged | None = None
+        self._delayed: Deferred[None] | None = None
 
     # What a dialect fills in.
 
@@ -86,14 +90,18 @@ class SharedServer(MonitorServer):
 
     def connectionMade(self) -> None:
         """Greet the client."""
-        number = self.memory.get(CONNECTION, 0)
-        self.member = Member(number, self.factory.monitor.dialect, self.transport)
+        factory = self.factory
+        self.member = Member(self.memory.get(CONNECTION, 0))
+        if factory.policy is not None:
+            self._judged = Judged(factory.policy, self.dialect, self.transport, factory.reactor)
         super().connectionMade()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The client is gone: what it waited for is not sent, or its answer is dropped."""
         super().connectionLost(reason)
         self._places.clear()
+        if self._delayed is not None:
+            self._delayed.cancel()
         self.factory.monitor.leave(self.member, self._left_behind())
 
     def _left_behind(self) -> list[str]:
@@ -118,7 +126,7 @@ class SharedServer(MonitorServer):
 
     @property
     def _held_up(self) -> bool:
-        return self._busy or self._judging or self._blocked
+        return self._busy or self._blocked or self._delayed is not None
 
     def _begin(self) -> bool:
         item = self._ahead[0]
@@ -131,48 +139,48 @@ class SharedServer(MonitorServer):
         place = _Place()
         self._places.append(place)
         deliver = partial(self._answered_in_place, place, item)
-        if self.factory.judge is None:
-            self._submit(None, command, item, deliver)
-            return True
-        # Until it is judged nothing after it begins.
-        self._judging = True
-        judged = self._judge(command)
-        judged.addCallback(self._judged_in_place)
-        judged.addCallback(self._submit, command, item, deliver)
-        judged.addErrback(self._unanswered)
-        return True
-
-    def _judge(self, command: Any) -> Deferred[CommandError | None]:
-        judge = self.factory.judge
-        if judge is None:
-            return succeed(None)
-        return maybeDeferred(judge, self.member, command).addErrback(self._not_judged, command)
-
-    def _judged_in_place(self, verdict: CommandError | None) -> CommandError | None:
-        self._judging = False
-        return verdict
-
-    def _not_judged(self, failure: Failure, command: Any) -> CommandError:
-        _log.failure("a command could not be judged: {command}", failure, command=command)
-        return CommandFailed("internal error: the command could not be judged")
-
-    def _submit(
-        self,
-        verdict: CommandError | None,
-        command: Any,
-        item: Any,
-        deliver: Callable[[Any], object],
-    ) -> None:
-        if self._over or self._closing:
-            return
         link = self._number(item)
         try:
-            if verdict is not None:
-                raise verdict
+            delay = self._judge(command, link)
+        except CommandFailed as denial:
+            self._refuse(item, denial, deliver)
+            return True
+        if delay is None:
+            self._submit(command, item, link, deliver)
+            return True
+        # Until then nothing after it begins.
+        self._delayed = delay
+        delay.addCallback(self._delay_over, command, item, link, deliver)
+        delay.addErrback(self._unanswered)
+        return True
+
+    def _judge(self, command: Any, link: int) -> Deferred[None] | None:
+        """
+        See what a policy makes of a command.
+
+        :returns: None, or what fires when the command may be submitted.
+        :raises CommandFailed: it is denied.
+        """
+        return None if self._judged is None else self._judged.judge(command, link)
+
+    def _delay_over(
+        self, _: None, command: Any, item: Any, link: int, deliver: Callable[[Any], object]
+    ) -> None:
+        self._delayed = None
+        self._submit(command, item, link, deliver)
+
+    def _refuse(self, item: Any, error: CommandError, deliver: Callable[[Any], object]) -> None:
+        self._refused(item)
+        deliver(error)
+
+    def _submit(self, command: Any, item: Any, link: int, deliver: Callable[[Any], object]) -> None:
+        if self._over or self._closing:
+            return
+        try:
             asked = self._asked(command, item, link, deliver)
         except (CommandError, InvalidCommand) as error:
-            self._refused(item)
-            deliver(error if isinstance(error, CommandError) else CommandFailed(str(error)))
+            failed = error if isinstance(error, CommandError) else CommandFailed(str(error))
+            self._refuse(item, failed, deliver)
         else:
             self.factory.monitor.submit(asked)
         self._advance()
@@ -206,7 +214,7 @@ class SharedFactory(MonitorServerFactory):
     :param table: what is answered here.
     :param reactor: measures all times; the global reactor where it is None.
     :param window: commands of a client that are with the proxy or the monitor at a time.
-    :param judge: judges each command before it is queued.
+    :param policy: judges each command before it is queued; None to let everything by.
     :param on_loss: hold the clients, or close their connections, when the monitor is gone.
     :param settings: see the dialect's factory.
     """
@@ -221,7 +229,7 @@ class SharedFactory(MonitorServerFactory):
         reactor: Any = None,
         *,
         window: int = WINDOW,
-        judge: Judge | None = None,
+        policy: IJudge | None = None,
         on_loss: OnLoss = "hold",
         **settings: Any,
     ) -> None:
@@ -230,7 +238,7 @@ class SharedFactory(MonitorServerFactory):
         self.monitor = monitor
         self.links = links
         self.window = window
-        self.judge = judge
+        self.policy = policy
         self._on_loss = on_loss
         self._was_lost = False
         monitor.listeners.append(self)

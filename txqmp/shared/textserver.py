@@ -24,6 +24,7 @@ class SharedTextServer(SharedServer, TextServer):
     """One connection of a client that speaks QMP 0.1."""
 
     factory: SharedTextFactory
+    dialect = "text"
 
     def _to_forward(self, item: Command | Rejection) -> Command | None:
         return item if isinstance(item, Command) else None
