@@ -93,7 +93,7 @@ def play(make_side: SideMaker, greeting: bytes, done: list[tuple[Any, ...]]) -> 
     return one
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.sampled_from([JSON, TEXT]), st.data())
 def test_a_relay_survives_both(greeting: bytes, data: st.DataObject) -> None:
     said = noise("json", "text")
