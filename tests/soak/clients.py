@@ -163,11 +163,8 @@ class Behaved(Client):
             elif denied:
                 yield f"device_del {nonce}\r\n".encode(), _DENIED, None
             elif count % 2 or mode.monitor == "json":
-                yield (
-                    f"set_link {nonce} up\r\n".encode(),
-                    f"Device '{nonce}' not found".encode(),
-                    None,
-                )
+                inside = "could not find network device" if mode.monitor == "json" else "Device"
+                yield f"set_link {nonce} up\r\n".encode(), f"{inside} '{nonce}'".encode(), None
             else:
                 yield f"help {nonce}\n".encode(), nonce.encode(), None
 
@@ -330,7 +327,8 @@ class Bad(Client):
     def _flood(self) -> None:
         self.wire.pauseProducing()
         self.say(self._valid(self.dice.choice([200, 2000])))
-        self.later(self.dice.random(), self._leave)
+        # It reads no answer, so nobody has to read what it has left to say.
+        self.later(self.dice.random(), self.wire.abortConnection)
 
     def _nesting(self) -> None:
         opening = self.dice.choice([b"[", b'{"a":', b"[{'a':"])

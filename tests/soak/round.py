@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from time import monotonic
 from typing import Any
 
-from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import UNIXClientEndpoint, UNIXServerEndpoint
 from twisted.internet.error import ConnectError
 from twisted.internet.protocol import Factory
@@ -18,7 +18,7 @@ from twisted.internet.task import deferLater
 
 from tests.integration.programs import Program, Programs, eventually
 from tests.soak.clients import Behaved, Client, Soak
-from tests.soak.ledger import Ledger
+from tests.soak.ledger import Ledger, Loss
 from tests.soak.modes import Mode
 from tests.soak.monitors import Monitors
 
@@ -70,7 +70,9 @@ class Round:
             proxy = await self._start()
             files = _files(proxy)
             workers = [self._work(connections, began, seconds) for _ in range(AT_A_TIME)]
-            await _all(workers)
+            await gatherResults([Deferred.fromCoroutine(worker) for worker in workers])
+            if self.ledger.losses:
+                raise Loss(self.ledger.losses[0])
             await self._look_after(proxy, files)
             await self._stop(proxy)
         finally:
@@ -93,12 +95,15 @@ class Round:
     # Who comes.
 
     async def _work(self, connections: int | None, began: float, seconds: float | None) -> None:
-        while (connections is None or self._number < connections) and (
-            seconds is None or monotonic() - began < seconds
+        while (
+            not self.ledger.losses
+            and (seconds is None or monotonic() - began < seconds)
+            and (connections is None or self._number < connections)
         ):
             self._number += 1
             port = self.dice.randrange(len(self._paths))
-            await self._serve(self.soak.make(self._number, port), self._paths[port])
+            with suppress(Loss):
+                await self._serve(self.soak.make(self._number, port), self._paths[port])
             if self.dice.random() < 0.02:
                 self._monitors.restart()
 
@@ -231,11 +236,3 @@ class Round:
 
 def _files(proxy: Program) -> int:
     return len(list(Path(f"/proc/{proxy.pid}/fd").iterdir()))
-
-
-async def _all(workers: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Wait for all of them; what ends one of them ends the round."""
-    try:
-        await gatherResults([Deferred.fromCoroutine(worker) for worker in workers])
-    except FirstError as error:
-        raise error.subFailure.value from None
