@@ -40,10 +40,12 @@ def noise(*dialects: str) -> st.SearchStrategy[bytes]:
     :param dialects: ``json``, ``text``, or both.
     """
     known = [*_ANY, *(_JSON if "json" in dialects else ()), *(_TEXT if "text" in dialects else ())]
-    part = st.one_of(st.sampled_from(known), st.binary(min_size=1, max_size=40))
-    return st.lists(st.one_of(part, part.flatmap(_beginnings)), min_size=1, max_size=5).map(
+    whole = st.sampled_from(known)
+    part = st.one_of(whole, st.binary(min_size=1, max_size=40))
+    mixed = st.lists(st.one_of(part, part.flatmap(_beginnings)), min_size=1, max_size=5).map(
         b"".join
     )
+    return st.one_of(whole, mixed)
 
 
 def _beginnings(whole: bytes) -> st.SearchStrategy[bytes]:

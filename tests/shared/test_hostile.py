@@ -59,7 +59,7 @@ class Peer:
 
 
 class Play:
-    """A service in memory, and those who come to it; the monitor has greeted."""
+    """A service in memory, and those who come to it; the monitor takes commands."""
 
     def __init__(self, service: Any, greeting: bytes, **settings: Any) -> None:
         self.clock = MemoryReactorClock()
@@ -74,6 +74,7 @@ class Play:
         self._clients: list[Peer] = []
         self._monitors: list[Peer] = []
         self._begins(greeting)
+        self._carries_out()
 
     def connect(self, factory: Any) -> Deferred[Any]:
         """The endpoint."""
@@ -125,7 +126,10 @@ class Play:
             if who:
                 self._carries_out()
             self._monitor().says(data, size)
-        elif self._attempts and who == 0:
+            return
+        if not self._attempts:
+            self.clock.advance(1)
+        if self._attempts and who == 0:
             self._attempts.pop()[1].errback(ConnectError())
         elif self._attempts:
             self._begins(self._greeting if who > 1 else b"")
@@ -192,7 +196,7 @@ def play(service: Any, greeting: bytes, done: Any, said: bytes, **settings: Any)
     return heard
 
 
-@settings(max_examples=100)
+@settings(max_examples=300)
 @given(acts(BOTH, BOTH), st.booleans())
 def test_a_shared_json_monitor(done: Any, coalesce: bool) -> None:
     settings = {"listen_text": "unix:t.sock", "coalesce": coalesce}
@@ -201,14 +205,14 @@ def test_a_shared_json_monitor(done: Any, coalesce: bool) -> None:
     assert values(heard.removeprefix(GREETING)) == [{"return": {}}, {"return": {"a": 7}, "id": [1]}]
 
 
-@settings(max_examples=100)
+@settings(max_examples=300)
 @given(acts(noise("text"), noise("text")), st.booleans())
 def test_a_shared_text_monitor(done: Any, coalesce: bool) -> None:
     heard = play(SharedService, TEXT_GREETING, done, b"info it\n", coalesce=coalesce)
     assert heard.splitlines()[1:] == [b"= info it", b"+ OK info completed"]
 
 
-@settings(max_examples=100)
+@settings(max_examples=300)
 @given(acts(noise("text"), BOTH))
 def test_a_gateway(done: Any) -> None:
     heard = play(GatewayService, GREETING, done, b"info name\n")

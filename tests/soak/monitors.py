@@ -19,8 +19,8 @@ from txqmp.jsonqmp.values import Junk, ValueSplitter
 from txqmp.monitor.framing import LineSplitter, Overlong
 
 GOOD = "good"
-_BEHAVIOURS = {
-    GOOD: 12, "late": 2, "bytewise": 2, "garbage": 1, "silent": 1, "closing": 2, "half-closing": 1,
+_BAD = {
+    "late": 2, "bytewise": 2, "garbage": 1, "silent": 1, "closing": 2, "half-closing": 1,
     "huge": 1, "flood": 2,
 }  # fmt: skip
 _GREETING = (
@@ -42,6 +42,7 @@ class Monitors(Factory):
 
     :ivar made: the connections, by their numbers.
     :ivar refusing: for how many of those that come next there is none.
+    :ivar bad: the part of them that is not good.
     :ivar calm: those that come next are good.
     :ivar long_line: bytes in a long one.
     """
@@ -55,6 +56,7 @@ class Monitors(Factory):
         self.reactor = reactor
         self.made: dict[int, Monitor] = {}
         self.refusing = 0
+        self.bad = 0.5
         self.calm = False
         self.long_line = LONG_LINE
 
@@ -64,16 +66,17 @@ class Monitors(Factory):
             self.refusing -= 1
             self.ledger.faults["monitor refuses"] += 1
             return None
-        sorts = list(_BEHAVIOURS)
-        behaviour = self.dice.choices(sorts, weights=list(_BEHAVIOURS.values()))[0]
-        if self.calm:
-            behaviour = GOOD
+        behaviour = GOOD
+        if not self.calm and self.dice.random() < self.bad:
+            behaviour = self.dice.choices(list(_BAD), weights=list(_BAD.values()))[0]
         number = len(self.made) + 1
         monitor = self.made[number] = Monitor(self, number, behaviour)
         return monitor
 
     def restart(self) -> None:
         """End all connections, without a word; refuse some for a while."""
+        if not any(monitor.open for monitor in self.made.values()):
+            return
         self.ledger.faults["monitor restarts"] += 1
         self.refusing = self.dice.choice([0, 0, 1, 2])
         for monitor in self.made.values():

@@ -26,6 +26,12 @@ AT_A_TIME = 12
 PATIENCE = 60.0
 """Seconds in which anything has to be over."""
 
+RESTARTS = 0.02
+"""How often, of all clients, one comes after which the monitor is restarted."""
+
+SHARED_RESTARTS = 0.004
+"""Likewise, where all have the same connection, which takes its time to be made again."""
+
 MOST_MEMORY = 400 << 20
 """Bytes that a proxy may have had at a time, whatever came to it."""
 
@@ -61,6 +67,9 @@ class Round:
         self._reactor = reactor
         self._monitors = Monitors(mode.monitor, Random(self.dice.random()), ledger, reactor)
         self.soak = Soak(mode, Random(self.dice.random()), ledger, self._monitors, reactor)
+        if mode.shared:
+            # A bad one is everybody's.
+            self._monitors.bad = 0.25
         self.soak.long_line = self._monitors.long_line = long_line
         self._number = 0
         self._sent = self._received = 0
@@ -114,7 +123,7 @@ class Round:
             port = self.dice.randrange(len(self._paths))
             with suppress(Loss):
                 await self._serve(self.soak.make(self._number, port), self._paths[port])
-            if self.dice.random() < 0.02:
+            if self.dice.random() < (SHARED_RESTARTS if self.mode.shared else RESTARTS):
                 self._monitors.restart()
 
     async def _serve(self, client: Client, path: Path) -> None:
