@@ -18,12 +18,17 @@ _JSON = [
     b'{"id": 1}', b'{"execute": "query-status", "arguments": []}', b"[]", b"17 ", b'"',
     b'{"execute": "\\u0073top"}', b'{"execute": "\\ud800"}', b'{"execute":"query-\xc3\xa4"}',
     b'{"execute": "human-monitor-command", "arguments": {"command-line": "stop"}}',
-    b'{"return": {}}\r\n', b'{"return": {}, "id": 0}\r\n', b'{"return": 1, "id": 1}\r\n',
+    b'{"return": {}}\r\n', b'{"return": {}, "id": 0}\r\n',
     b'{"error": {"class": "GenericError", "desc": "no"}, "id": 1}\r\n', b'{"error": 1}',
     b'{"event": "STOP", "timestamp": {"seconds": 1, "microseconds": 2}}\r\n', b'{"event": []}',
-    b'{"event": "\\u0000\\n"}\r\n', b'{"return": 1e999, "id": 2}', b"[" * 1100, b"]" * 3,
+    b'{"event": "\\u0000\\n"}\r\n', b"[" * 1100, b"]" * 3,
     b'{"QMP": {"version": {}, "capabilities": 1}}\r\n', b'{"a":' * 600, b"-", b"tru", b"nul\n",
 ]  # fmt: skip
+_ANSWERS = [
+    b'{"return": 1, "id": 1}\r\n',
+    b'{"return": 1e999, "id": 2}',
+    b'{"return": [], "id": 3}\n',
+]
 _TEXT = [
     b"stop\r\n", b"info status\n", b"info name", b"set_link a up\r\n", b'info "a b"\n', b'"',
     b"\r\n", b" ", b"\\", b"quit\r\r\n", b"info \xff\n", b"help\n" * 20, b"x" * 5000, b"0\n",
@@ -33,13 +38,20 @@ _TEXT = [
 _ANY = [b"\x00", b"\xff", b"\r", b"\n", b"\t", b"\xef\xbb\xbf", b"x" * 70_000]
 
 
-def noise(*dialects: str) -> st.SearchStrategy[bytes]:
+def noise(*dialects: str, answers: bool = True) -> st.SearchStrategy[bytes]:
     """
     Bytes in which something of a dialect may be found.
 
     :param dialects: ``json``, ``text``, or both.
+    :param answers: whether what was asked in JSON may be answered with what is no answer to it.
     """
-    known = [*_ANY, *(_JSON if "json" in dialects else ()), *(_TEXT if "text" in dialects else ())]
+    known = _ANSWERS if answers and "json" in dialects else []
+    known = [
+        *known,
+        *_ANY,
+        *(_JSON if "json" in dialects else ()),
+        *(_TEXT if "text" in dialects else ()),
+    ]
     whole = st.sampled_from(known)
     part = st.one_of(whole, st.binary(min_size=1, max_size=40))
     mixed = st.lists(st.one_of(part, part.flatmap(_beginnings)), min_size=1, max_size=5).map(

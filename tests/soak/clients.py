@@ -25,7 +25,7 @@ BAD = (
     "half a line",
 )  # fmt: skip
 _IDS: list[object] = [0, 1, "a", "", None, True, [1], {"execute": "quit"}, 2.5]
-DENIED = b"denied by policy"
+_DENIED = b"denied by policy"
 
 
 @implementer(IHalfCloseableProtocol)
@@ -154,7 +154,7 @@ class Behaved(Client):
             if self.dialect == "json":
                 if count % 3:
                     name, arguments = "device_del" if denied else "set_link", {"id": nonce}
-                    inside = DENIED if denied else f"Device '{nonce}' not found".encode()
+                    inside = _DENIED if denied else f"Device '{nonce}' not found".encode()
                     arguments = arguments if denied else {"name": nonce}
                 else:
                     name, arguments = "query-status", {"nonce": nonce}
@@ -167,7 +167,7 @@ class Behaved(Client):
                     key,
                 )
             elif denied:
-                yield f"device_del {nonce}\r\n".encode(), DENIED, None
+                yield f"device_del {nonce}\r\n".encode(), _DENIED, None
             elif count % 2 or mode.monitor == "json":
                 inside = "could not find network device" if mode.monitor == "json" else "Device"
                 yield f"set_link {nonce} up\r\n".encode(), f"{inside} '{nonce}'".encode(), None

@@ -212,14 +212,14 @@ class Monitor(Protocol):
 
     def _answer(self, answer: bytes) -> None:
         dice, ledger = self.monitors.dice, self.monitors.ledger
+        if self._last and self.behaviour == "closing":
+            return  # it has said its last
         self._answered += 1
         floods = self.behaviour == "flood" and self.serial < FLOOD
         for _ in range(50 if floods else dice.random() < 0.3):
             self._event()
         if self.behaviour == "garbage" and dice.random() < 0.2:
             self._out(dice.choice([b"\xff\x00{]\r\n", b'{"x": 1}\r\n', b"\r\n\r\n", b"= \r\n"]))
-        if self._last and self.behaviour == "closing":
-            return
         if self.behaviour == "closing" and self._answered >= self._ends_after:
             self._out(answer[: dice.randint(0, len(answer))])
             ledger.faults["monitor closes in mid-value"] += 1

@@ -17,7 +17,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 
 from tests.integration.programs import Program, Programs, eventually
-from tests.soak.clients import DENIED, Behaved, Client, Soak
+from tests.soak.clients import Behaved, Client, Soak
 from tests.soak.ledger import Ledger, Loss
 from tests.soak.modes import Mode
 from tests.soak.monitors import LONG_LINE, Monitors
@@ -37,6 +37,12 @@ MOST_MEMORY = 400 << 20
 
 _FLAWS = ("torn", "schema", "missing", "order", "stamp", "raw")
 _MISSING = re.compile(r"records? ([0-9]+)(?: to ([0-9]+))? (?:is|are) missing")
+_DENIAL = re.compile(
+    rb"""\{(?:"id":[ ](?:[^{}"]|"[^"]*"|\{[^{}]*\})*,[ ])?
+       "error":[ ]\{"class":[ ]"GenericError",[ ]"desc":[ ]"denied[ ]by[ ]policy[^"]*"\}\}
+     | -[ ]ERR[ ]denied[ ]by[ ]policy[^\r\n]*""",
+    re.VERBOSE,
+)
 _MARK = re.compile(rb"n[0-9]{6}x[0-9]+")
 
 
@@ -166,7 +172,9 @@ class Round:
             said, heard = bytes(monitor.said), bytes(client.heard)
             if self.mode.guarded:
                 said, heard = said.translate(None, b"\r\n"), _without_denials(heard)
-            self.soak.see(said.startswith(heard), f"{client}: other bytes went")
+            self.soak.see(
+                said.startswith(heard), f"{client}: other bytes went: {_difference(said, heard)}"
+            )
             if self.mode.guarded:
                 self.soak.see(b"device_del" not in monitor.received, f"{client}: not denied")
             self._received += len(monitor.received)
@@ -282,10 +290,18 @@ def _missing(text: str) -> int:
     return 0 if found is None else int(found[2] or found[1]) - int(found[1]) + 1
 
 
+def _difference(said: bytes, heard: bytes) -> str:
+    """Where what was heard is not what was said."""
+    pairs = enumerate(zip(said, heard, strict=False))
+    place = next((place for place, (one, other) in pairs if one != other), len(said))
+    around = slice(max(0, place - 200), place + 200)
+    return f"at byte {place}: {said[around]!r} was said, {heard[around]!r} heard"
+
+
 def _without_denials(heard: bytes) -> bytes:
     """The whole lines that the monitor has said, without their ends."""
-    lines = heard.split(b"\n")[:-1]
-    return b"".join(line for line in lines if DENIED not in line).replace(b"\r", b"")
+    whole, _, _ = heard.rpartition(b"\n")
+    return _DENIAL.sub(b"", whole).translate(None, b"\r\n")
 
 
 def _open(proxy: Program) -> list[str]:
