@@ -103,7 +103,9 @@ def main() -> None:
     options = SoakOptions()
     try:
         options.parseOptions()
-    except UsageError as error:
+        if options["report"] is not None:
+            Path(options["report"]).touch()
+    except (UsageError, OSError) as error:
         raise SystemExit(f"tests.soak: {error}") from None
 
     def begin(reactor: Any) -> Deferred[None]:
