@@ -26,10 +26,13 @@ AT_A_TIME = 12
 PATIENCE = 60.0
 """Seconds in which anything has to be over."""
 
+CONTENT = 4.0
+"""Seconds after which a client does not wait any more for what nobody owes it."""
+
 RESTARTS = 0.02
 """How often, of all clients, one comes after which the monitor is restarted."""
 
-SHARED_RESTARTS = 0.004
+SHARED_RESTARTS = 0.01
 """Likewise, where all have the same connection, which takes its time to be made again."""
 
 MOST_MEMORY = 400 << 20
@@ -93,7 +96,8 @@ class Round:
         began = monotonic()
         try:
             proxy = await self._start()
-            files = _files(proxy)
+            files = await self._serve_all_ports(proxy)
+            self._monitors.calm = False
             workers = [self._work(connections, began, seconds) for _ in range(AT_A_TIME)]
             await gatherResults([Deferred.fromCoroutine(worker) for worker in workers])
             if self.ledger.losses:
@@ -144,7 +148,7 @@ class Round:
         limit = self._reactor.callLater(PATIENCE, self._give_up, client)
         if isinstance(client, Behaved):
             # A monitor that is silent, or late, owes it nothing.
-            client.later(8, self._be_content, client)
+            client.later(CONTENT, self._be_content, client)
         await client.over
         if limit.active():
             limit.cancel()
@@ -191,25 +195,14 @@ class Round:
 
     async def _look_after(self, proxy: Program, files: int) -> None:
         """Nothing but good clients and monitors: all is as it was."""
-        self._monitors.calm = True
         self._monitors.refusing = 0
         for monitor in self._monitors.made.values():
             if monitor.open:
                 monitor.was_ended = True
                 monitor.wire.abortConnection()
-        for port, path in enumerate(self._paths):
-            end = monotonic() + PATIENCE
-            client: Behaved | None = None
-            while client is None or not client.is_whole:
-                self.ledger.check(
-                    monotonic() < end and proxy.status is None, f"{self.mode.name}: it hangs"
-                )
-                self._number += 1
-                client = Behaved(self._number, "good", self.mode.ports[port], self.soak)
-                await self._serve(client, path)
-                await deferLater(self._reactor, 0.05)
+        await self._serve_all_ports(proxy)
         try:
-            await eventually(lambda: _files(proxy) <= files + 1)
+            await eventually(lambda: _files(proxy) <= files)
         except AssertionError:
             self.ledger.check(
                 False, f"{self.mode.name}: {files} files at first, then {_open(proxy)}"
@@ -223,6 +216,22 @@ class Round:
         self.ledger.check(
             resident < MOST_MEMORY, f"{self.mode.name}: {resident >> 20} MiB of memory"
         )
+
+    async def _serve_all_ports(self, proxy: Program) -> int:
+        """See that a good client is served at each port; how many files are open then."""
+        self._monitors.calm = True
+        for port, path in enumerate(self._paths):
+            end = monotonic() + PATIENCE
+            client: Behaved | None = None
+            while client is None or not client.is_whole:
+                self.ledger.check(
+                    monotonic() < end and proxy.status is None, f"{self.mode.name}: it hangs"
+                )
+                self._number += 1
+                client = Behaved(self._number, "good", self.mode.ports[port], self.soak)
+                await self._serve(client, path)
+                await deferLater(self._reactor, 0.05)
+        return _files(proxy)
 
     async def _stop(self, proxy: Program) -> None:
         self.soak.is_ending = True
