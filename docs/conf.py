@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from sphinx.util.docutils import SphinxDirective
@@ -111,6 +114,45 @@ class FilterOperators(SphinxDirective):
         return list(self.parse_text_to_nodes(table("20 80", cells)))
 
 
+class SoakFigures(SphinxDirective):
+    """A table of what a soak has counted, from its report."""
+
+    def run(self) -> list[Any]:
+        """Make the table."""
+        path = Path(__file__).with_name("reliability.json")
+        self.env.note_dependency(str(path))
+        report = json.loads(path.read_text(encoding="utf-8"))
+        modes = report["modes"]
+        names = [name for name in next(iter(modes.values())) if name != "faults by sort"]
+        cells = [["mode", *names]]
+        for mode, figures in modes.items():
+            cells.append([f"``{mode}``", *(_shown(figures[name]) for name in names)])
+        versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+        sums = Counter[str]()
+        for figures in modes.values():
+            sums.update({name: n for name, n in figures.items() if isinstance(n, int | float)})
+            sums.update(figures["faults by sort"])
+        about = (
+            f"{report['date']}, seed {report['seed']}; {versions}: {_shown(sums['minutes'])} "
+            f"minutes, {_shown(sums['connections'])} connections, {_shown(sums['commands'])} "
+            f"commands, {_shown(sums['faults'])} faults, **{_shown(sums['losses'])} losses**."
+        )
+        sorts = dict.fromkeys(
+            sort for figures in modes.values() for sort in figures["faults by sort"]
+        )
+        faults = [("fault", "times"), *((sort, _shown(sums[sort])) for sort in sorted(sorts))]
+        widths = " ".join(["20", *["8"] * len(names)])
+        parts = (about, table(widths, cells), table("70 30", faults))
+        return list(self.parse_text_to_nodes("\n\n".join(parts)))
+
+
+def _shown(value: Any) -> str:
+    """Write a figure; of files, those before and after."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
+
+
 class PolicyKeys(SphinxDirective):
     """A table of what a policy's file, a rule, or its ``client`` has, as it is read."""
 
@@ -127,6 +169,7 @@ class PolicyKeys(SphinxDirective):
 
 def setup(app: Any) -> None:
     """Called by Sphinx."""
+    app.add_directive("soak-figures", SoakFigures)
     app.add_directive("diff-ignored", DiffIgnored)
     app.add_directive("diff-settled", DiffSettled)
     app.add_directive("filter-keys", FilterKeys)

@@ -432,6 +432,23 @@ def test_a_denial_is_told_with_its_command() -> None:
     conversation.ends()
 
 
+# A monitor that does not greet.
+
+
+def test_a_monitor_that_says_only_white_space_is_left_after_its_client() -> None:
+    """Nothing can be judged yet, and what waits to be would wait for ever."""
+    conversation = talk(greeting=b"")
+    conversation.monitor.says(b"\r\n")
+    conversation.client.says(command("a"))
+    conversation.client.is_gone()
+    assert not conversation.monitor.closed
+    conversation.clock.advance(30)
+    assert conversation.monitor.closed
+    assert conversation.monitor.heard() == b""
+    conversation.monitor.is_gone()
+    assert not conversation.factory.conversations
+
+
 # Descriptors.
 
 

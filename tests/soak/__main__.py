@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import react
 from twisted.python.usage import Options, UsageError
 
+import txqmp
 from tests.integration.programs import Programs
 from tests.soak.ledger import Ledger, Loss
 from tests.soak.modes import MODES
@@ -64,19 +65,37 @@ async def soak(options: Any, reactor: Any) -> None:
                         await one.run(seconds=ROUND)
                     finally:
                         await programs.stop()
-                print(f"{name} {number + 1}/{rounds}: {ledgers[name].figures()}", flush=True)
+                ledger = ledgers[name]
+                done = f"{ledger.connections} connections, {ledger.faults.total()} faults"
+                print(f"{name} {number + 1}/{rounds}: {done}, nothing lost", flush=True)
     except Loss as loss:
         raise SystemExit(f"LOST (seed {seed + number}): {loss}") from None
     finally:
+        modes = {name: ledger.figures() for name, ledger in ledgers.items()}
         report = {
             "date": date.today().isoformat(),
             "seed": seed,
-            "python": platform.python_version(),
-            "twisted": twisted.__version__,
-            "modes": {name: ledger.figures() for name, ledger in ledgers.items()},
+            "versions": {
+                "txqmp": txqmp.__version__,
+                "Python": platform.python_version(),
+                "Twisted": twisted.__version__,
+                "Linux": platform.release(),
+            },
+            "modes": modes,
         }
+        show(modes)
         if options["report"] is not None:
             Path(options["report"]).write_text(json.dumps(report, indent=2) + "\n")
+
+
+def show(modes: dict[str, dict[str, Any]]) -> None:
+    """Print the figures as a table."""
+    names = [name for name, value in next(iter(modes.values())).items() if type(value) is not dict]
+    rows = [["mode", *names]]
+    rows += [[mode, *(str(figures[name]) for name in names)] for mode, figures in modes.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(map(str.rjust, row, widths)))
 
 
 def main() -> None:
@@ -84,7 +103,9 @@ def main() -> None:
     options = SoakOptions()
     try:
         options.parseOptions()
-    except UsageError as error:
+        if options["report"] is not None:
+            Path(options["report"]).touch()
+    except (UsageError, OSError) as error:
         raise SystemExit(f"tests.soak: {error}") from None
 
     def begin(reactor: Any) -> Deferred[None]:

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from tests.soak.ledger import NONCE, Ledger
 from tests.soak.modes import Dialect, Mode
-from tests.soak.monitors import NUMBER, Monitor, Monitors
+from tests.soak.monitors import LONG_LINE, NUMBER, Monitor, Monitors
 from txqmp.jsonqmp.values import Junk, ValueSplitter
 from txqmp.monitor.framing import LineSplitter
 
@@ -50,6 +50,7 @@ class Client(Protocol):
         self.monitor: Monitor | None = None
         self.open = False
         self._scanned = 0
+        self._delayed: set[Any] = set()
 
     @property
     def wire(self) -> Any:
@@ -104,16 +105,21 @@ class Client(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It is over."""
         self.open = False
+        for delayed in self._delayed:
+            delayed.cancel()
+        self._delayed.clear()
         self.over.callback(None)
 
     def later(self, seconds: float, call: Callable[..., object], *args: object) -> None:
-        """Do something while the connection is there."""
+        """Do something if the connection is there then."""
+        if not self.open:
+            return
+        delayed = self.soak.reactor.callLater(seconds, lambda: self._do(delayed, call, *args))
+        self._delayed.add(delayed)
 
-        def do() -> None:
-            if self.open:
-                call(*args)
-
-        self.soak.reactor.callLater(seconds, do)
+    def _do(self, delayed: Any, call: Callable[..., object], *args: object) -> None:
+        self._delayed.discard(delayed)
+        call(*args)
 
     def __str__(self) -> str:
         monitor = "?" if self.monitor is None else f"{self.monitor.number} {self.monitor.behaviour}"
@@ -216,17 +222,17 @@ class Behaved(Client):
         if b'"QMP"' in raw:
             return
         if b'"event"' in raw[:12]:
-            self._event(json.loads(raw))
+            self._event(json.loads(raw)["event"].lower())
         elif raw.strip() == b'{"return": {}}':
             return  # the negotiation
         else:
             self._answer(raw)
 
-    def _event(self, message: dict[str, Any]) -> None:
-        if message["event"].startswith("TXQMP"):
+    def _event(self, name: str) -> None:
+        if name.startswith("txqmp"):
             self.was_told = True
             return
-        serial = message["data"]["serial"]
+        serial = int(name.removeprefix("soak_"))
         if self._strict and self._serial is not None and self.sort != "slow":
             self.soak.see(
                 serial == self._serial + 1, f"{self}: event {serial} after {self._serial}"
@@ -234,8 +240,8 @@ class Behaved(Client):
         self._serial = serial
 
     def _text(self, line: bytes) -> None:
-        if line.startswith(b"* EVENT txqmp"):
-            self.was_told = True
+        if line.startswith(b"* EVENT "):
+            self._event(line[8:].decode("ascii"))
         elif line.startswith(b"= "):
             self._output.append(line)
         elif line[:2] in (b"+ ", b"- ") and b"QMP 0.1" not in line:
@@ -375,7 +381,7 @@ class Soak:
         self.ledger = ledger
         self.monitors = monitors
         self.reactor = reactor
-        self.long_line = 64 << 20
+        self.long_line = LONG_LINE
         self.is_ending = False
         self.failure: str | None = None
 

@@ -20,8 +20,10 @@ class Ledger:
 
     :ivar faults: what was done wrong on purpose, by sort, on either side.
     :ivar losses: what was told of each.
-    :ivar kept: for each well-behaved client that was served to the end, its number and the marks
-        of its commands, for the journal.
+    :ivar whole: well-behaved clients whose every command was answered as it should be.
+    :ivar resident: bytes of memory that a proxy has had at most.
+    :ivar files: open files of a proxy before anybody came, and when all had left; of the proxy
+        for which they differed most.
     """
 
     def __init__(self) -> None:
@@ -31,10 +33,10 @@ class Ledger:
         self.bytes = 0
         self.faults: Counter[str] = Counter()
         self.losses: list[str] = []
-        self.kept: list[bytes] = []
         self.whole = 0
-        self.journal_gaps = 0
+        self.journal_lost = 0
         self.resident = 0
+        self.files = (0, 0)
         self.seconds = 0.0
 
     def check(self, holds: bool, problem: str) -> None:
@@ -58,7 +60,8 @@ class Ledger:
             "megabytes": round(self.bytes / 1e6),
             "faults": self.faults.total(),
             "faults by sort": dict(sorted(self.faults.items())),
-            "journal gaps": self.journal_gaps,
+            "records lost to a slow disk": self.journal_lost,
             "resident MB": round(self.resident / 1e6),
+            "open files": list(self.files),
             "losses": len(self.losses),
         }

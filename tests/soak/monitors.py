@@ -19,8 +19,8 @@ from txqmp.jsonqmp.values import Junk, ValueSplitter
 from txqmp.monitor.framing import LineSplitter, Overlong
 
 GOOD = "good"
-_BEHAVIOURS = {
-    GOOD: 12, "late": 2, "bytewise": 2, "garbage": 1, "silent": 1, "closing": 2, "half-closing": 1,
+_BAD = {
+    "late": 2, "bytewise": 2, "garbage": 1, "silent": 1, "closing": 2, "half-closing": 1,
     "huge": 1, "flood": 2,
 }  # fmt: skip
 _GREETING = (
@@ -28,7 +28,11 @@ _GREETING = (
     b' "capabilities": ["oob"]}}\r\n'
 )
 _TEXT_GREETING = b"+ OK QEMU 7.2.%d QMP 0.1\r\n"
-NUMBER = re.compile(rb'"micro": (\d+)|QEMU 7\.2\.(\d+) ')
+LONG_LINE = 64 << 20
+FLOOD = 20_000
+"""Events of a monitor that floods; the journal of a round is read within a minute."""
+
+NUMBER = re.compile(rb'"micro": (\d+),|QEMU 7\.2\.(\d+) ')
 """Which connection a greeting is of."""
 
 
@@ -38,7 +42,9 @@ class Monitors(Factory):
 
     :ivar made: the connections, by their numbers.
     :ivar refusing: for how many of those that come next there is none.
+    :ivar bad: the part of them that is not good.
     :ivar calm: those that come next are good.
+    :ivar long_line: bytes in a long one.
     """
 
     noisy = False
@@ -50,7 +56,9 @@ class Monitors(Factory):
         self.reactor = reactor
         self.made: dict[int, Monitor] = {}
         self.refusing = 0
+        self.bad = 0.5
         self.calm = False
+        self.long_line = LONG_LINE
 
     def buildProtocol(self, addr: Any) -> Any:
         """Make one, or refuse."""
@@ -58,16 +66,17 @@ class Monitors(Factory):
             self.refusing -= 1
             self.ledger.faults["monitor refuses"] += 1
             return None
-        sorts = list(_BEHAVIOURS)
-        behaviour = self.dice.choices(sorts, weights=list(_BEHAVIOURS.values()))[0]
-        if self.calm:
-            behaviour = GOOD
+        behaviour = GOOD
+        if not self.calm and self.dice.random() < self.bad:
+            behaviour = self.dice.choices(list(_BAD), weights=list(_BAD.values()))[0]
         number = len(self.made) + 1
         monitor = self.made[number] = Monitor(self, number, behaviour)
         return monitor
 
     def restart(self) -> None:
         """End all connections, without a word; refuse some for a while."""
+        if not any(monitor.open for monitor in self.made.values()):
+            return
         self.ledger.faults["monitor restarts"] += 1
         self.refusing = self.dice.choice([0, 0, 1, 2])
         for monitor in self.made.values():
@@ -99,6 +108,7 @@ class Monitor(Protocol):
         self._sending = False
         self._full = False
         self._last = False
+        self._was_long = False
         self._ends_after = factory.dice.randint(1, 20)
         json_speaks = factory.dialect == "json"
         self._splitter: Any = ValueSplitter() if json_speaks else LineSplitter(4 << 20)
@@ -175,7 +185,7 @@ class Monitor(Protocol):
         else:
             answer["error"] = {"class": "CommandNotFound", "desc": f"no command {name}"}
         if self.behaviour == "huge" and "return" in answer and name == "query-status":
-            answer["return"]["pad"] = "x" * self.monitors.dice.choice([10_000, 3 << 20, 9 << 20])
+            answer["return"]["pad"] = "x" * self._much()
         return json.dumps(answer).encode() + b"\r\n"
 
     def _text(self, line: bytes) -> bytes:
@@ -183,21 +193,33 @@ class Monitor(Protocol):
         if words[0] in (b"help", b"info"):
             output = b"= " + b" ".join(words[1:]) + b"\r\n"
             if self.behaviour == "huge":
-                output += b"= " + b"x" * 60_000 + b"\r\n"
+                output += b"= " + b"x" * self._much() + b"\r\n"
             return output + b"+ OK " + words[0] + b" completed\r\n"
         if words[0] in (b"set_link", b"device_del") and len(words) > 1:
             return b"- ERR Device '" + words[1] + b"' not found\r\n"
         return b"- BAD unknown command\r\n"
 
+    def _much(self) -> int:
+        """Bytes in the answer of a monitor that says too much; seldom, more than anybody takes."""
+        sizes = {10_000: 10, 60_000: 10, 3 << 20: 5, 9 << 20: 2}
+        if not self._was_long:
+            sizes[self.monitors.long_line] = 1
+        size = self.monitors.dice.choices(list(sizes), weights=list(sizes.values()))[0]
+        if size == self.monitors.long_line:
+            self._was_long = True
+            self.monitors.ledger.faults["monitor long line"] += 1
+        return size
+
     def _answer(self, answer: bytes) -> None:
         dice, ledger = self.monitors.dice, self.monitors.ledger
+        if self._last and self.behaviour == "closing":
+            return  # it has said its last
         self._answered += 1
-        for _ in range(50 if self.behaviour == "flood" else dice.random() < 0.3):
+        floods = self.behaviour == "flood" and self.serial < FLOOD
+        for _ in range(50 if floods else dice.random() < 0.3):
             self._event()
         if self.behaviour == "garbage" and dice.random() < 0.2:
             self._out(dice.choice([b"\xff\x00{]\r\n", b'{"x": 1}\r\n', b"\r\n\r\n", b"= \r\n"]))
-        if self._last and self.behaviour == "closing":
-            return
         if self.behaviour == "closing" and self._answered >= self._ends_after:
             self._out(answer[: dice.randint(0, len(answer))])
             ledger.faults["monitor closes in mid-value"] += 1
@@ -213,9 +235,9 @@ class Monitor(Protocol):
         self.serial += 1
         self.monitors.ledger.events += 1
         if self.monitors.dialect == "json":
-            self._out(b'{"event": "SOAK", "data": {"serial": %d}}\r\n' % self.serial)
+            self._out(b'{"event": "SOAK_%d", "data": {"padding": "abc"}}\r\n' % self.serial)
         else:
-            self._out(b"* EVENT soak\r\n")
+            self._out(b"* EVENT soak_%d\r\n" % self.serial)
 
     def _out(self, data: bytes) -> None:
         if self.behaviour == "bytewise" and len(data) < 2000:

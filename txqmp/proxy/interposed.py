@@ -131,8 +131,13 @@ class InterposedSide(Side):
         elif self.name == "client":
             self.between.hear(Direction.TO_MONITOR, data, descriptors)
         else:
-            self._conversation.wait_no_more()
+            if self.greets(data):
+                self._conversation.wait_no_more()
             self.between.hear(Direction.TO_CLIENT, data, descriptors)
+
+    def greets(self, data: bytes) -> bool:
+        """Whether that is a monitor's greeting. White space is none: it says no dialect."""
+        return not data.isspace()
 
     def send(self, data: bytes, descriptors: list[int]) -> None:
         """Send the other end something in the place of this one."""

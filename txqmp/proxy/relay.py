@@ -109,6 +109,10 @@ class Side(Protocol):
                 f"the {other.name} does not take the file descriptors that the {self.name} sends"
             )
 
+    def greets(self, data: bytes) -> bool:
+        """Whether that is a monitor's greeting: anything is that it says."""
+        return True
+
     def readConnectionLost(self) -> None:
         """This end says no more; the other hears that, and may go on."""
         if self.ended:
@@ -256,7 +260,8 @@ class Conversation:
         if side.name == "client":
             self._tell("to_monitor", *said)
         else:
-            self.wait_no_more()
+            if self._greeting_timer is not None and side.greets(data):
+                self.wait_no_more()
             self._tell("to_client", *said)
 
     def fault(
