@@ -14,9 +14,11 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from tests.hostile import acts, noise, pieces, unharmed
+from tests.policy.test_hostile import READING, SLOWLY
 from tests.shared.stage import GREETING, TEXT_GREETING, Notes, values
 from tests.wires import Transport
 from txqmp.journal.record import Kind
+from txqmp.policy import Policy
 from txqmp.service.gateway import GatewayService
 from txqmp.service.shared import SharedService
 
@@ -59,7 +61,12 @@ class Peer:
 
 
 class Play:
-    """A service in memory, and those who come to it; the monitor takes commands."""
+    """
+    A service in memory, and those who come to it; the monitor takes commands.
+
+    :ivar asked: the commands that a JSON monitor was asked for.
+    :ivar heard: what the client heard that came last.
+    """
 
     def __init__(self, service: Any, greeting: bytes, **settings: Any) -> None:
         self.clock = MemoryReactorClock()
@@ -70,6 +77,8 @@ class Play:
         self._attempts: list[tuple[Any, Deferred[Any]]] = []
         self._greeting = greeting
         self.service.startService()
+        self.asked: set[str] = set()
+        self.heard = b""
         self._came = 0
         self._clients: list[Peer] = []
         self._monitors: list[Peer] = []
@@ -136,8 +145,8 @@ class Play:
             self._begins(self._greeting if who > 1 else b"")
             self._monitor().says(data, size)
 
-    def served(self, said: bytes) -> bytes:
-        """A monitor that behaves comes, and a client: what the client hears."""
+    def serves(self, said: bytes) -> None:
+        """A monitor that behaves comes, and a client that says something."""
         self._monitor().leaves()
         for client in self._clients:
             client.leaves()
@@ -153,8 +162,8 @@ class Play:
                 client.says(said)
                 said = b""
             self._carries_out()
-            self.clock.advance(0.01)
-        return client.heard()
+            self.clock.advance(0.5)
+        self.heard = client.heard()
 
     def _carries_out(self, denies: bool = False) -> None:
         data = self._monitor().heard()
@@ -163,6 +172,7 @@ class Play:
                 self._monitor().says(b"= " + line + b"\r\n+ OK\r\n")
             return
         for command in values(data):
+            self.asked.add(command.get("execute") or command["exec-oob"])
             answer = {"id": command["id"], "return": command.get("arguments", {})}
             if denies:
                 answer = {"id": command["id"], "error": {"class": "GenericError", "desc": "no"}}
@@ -183,40 +193,48 @@ class Play:
 
 
 BOTH = noise("json", "text", answers=False)
+CHANGING = {"stop", "quit", "migrate-pause", "set_link"}
+"""What is among the noise and not allowed by a policy that lets clients read."""
+
 ASKED = (
     b"""{"execute": "qmp_capabilities"} {"execute": "query-it", "arguments": {"a": 7}, "id": [1]}"""
 )
 
 
-def play(service: Any, greeting: bytes, done: Any, said: bytes, **settings: Any) -> bytes:
-    """See that all is in order after whatever was done; what one hears who asks then."""
+def play(service: Any, greeting: bytes, done: Any, said: bytes, **settings: Any) -> Play:
+    """See that all is in order after whatever was done, and serve one who comes then."""
     with unharmed():
         one = Play(service, greeting, **settings)
         for act in done:
             one.act(*act)
-        heard = one.served(said)
+        one.serves(said)
         one.ends()
-    return heard
+    return one
 
 
 @settings(max_examples=60)
-@given(acts(BOTH, BOTH), st.booleans())
-def test_a_shared_json_monitor(done: Any, coalesce: bool) -> None:
-    settings = {"listen_text": "unix:t.sock", "coalesce": coalesce}
-    heard = play(SharedService, GREETING, done, ASKED, **settings)
-    assert heard.startswith(GREETING)
-    assert values(heard.removeprefix(GREETING)) == [{"return": {}}, {"return": {"a": 7}, "id": [1]}]
+@given(acts(BOTH, BOTH), st.booleans(), st.sampled_from([None, READING, SLOWLY]))
+def test_a_shared_json_monitor(done: Any, coalesce: bool, policy: Policy | None) -> None:
+    one = play(
+        SharedService, GREETING, done, ASKED,
+        listen_text="unix:t.sock", coalesce=coalesce, policy=policy,
+    )  # fmt: skip
+    assert one.heard.startswith(GREETING)
+    answers = values(one.heard.removeprefix(GREETING))
+    assert answers == [{"return": {}}, {"return": {"a": 7}, "id": [1]}]
+    assert policy is not READING or one.asked.isdisjoint(CHANGING)
 
 
 @settings(max_examples=60)
 @given(acts(noise("text"), noise("text")), st.booleans())
 def test_a_shared_text_monitor(done: Any, coalesce: bool) -> None:
-    heard = play(SharedService, TEXT_GREETING, done, b"info it\n", coalesce=coalesce)
-    assert heard.splitlines()[1:] == [b"= info it", b"+ OK info completed"]
+    one = play(SharedService, TEXT_GREETING, done, b"info it\n", coalesce=coalesce)
+    assert one.heard.splitlines()[1:] == [b"= info it", b"+ OK info completed"]
 
 
 @settings(max_examples=60)
-@given(acts(noise("text"), BOTH))
-def test_a_gateway(done: Any) -> None:
-    heard = play(GatewayService, GREETING, done, b"info name\n")
-    assert heard.splitlines()[1:] == [b"+ OK info name completed"]
+@given(acts(noise("text"), BOTH), st.sampled_from([None, READING]))
+def test_a_gateway(done: Any, policy: Policy | None) -> None:
+    one = play(GatewayService, GREETING, done, b"info name\n", policy=policy)
+    assert one.heard.splitlines()[1:] == [b"+ OK info name completed"]
+    assert policy is None or one.asked.isdisjoint(CHANGING)
