@@ -189,6 +189,18 @@ def test_an_empty_line_passes() -> None:
     conversation.ends()
 
 
+def test_a_guest_agent_greets_nobody() -> None:
+    make_side = Guarding(NO_STOP, agent=True).make_side
+    conversation = Conversation(make_side, greeting=b"", agent=True)
+    conversation.client.says(command("stop", 1) + command("guest-ping", 2))
+    assert conversation.monitor.heard() == command("guest-ping", 2)
+    assert conversation.client.heard() == denied(1) + b"\r\n"
+    assert conversation.answers(done(2)) == [done(2)]
+    kinds = [str(record.kind) for record in conversation.journal()]
+    assert kinds == ["command", "verdict", "failure", "command", "success"]
+    conversation.ends()
+
+
 # What is answered.
 
 

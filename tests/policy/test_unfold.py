@@ -258,3 +258,32 @@ def test_lines_without_end_cannot_be_told(text: str) -> None:
     (_, ask) = unfold_json(message)
     assert not ask.leaves.readable
     assert len(ask.leaves.items) < 100_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "leaves", "readable"),
+    [
+        ({"path": "/bin/ls"}, {"line": "/bin/ls"}, True),
+        (
+            {"path": "/bin/sh", "arg": ["-c", "rm -rf /"]},
+            {"line": "/bin/sh -c rm -rf /"},
+            True,
+        ),
+        (
+            {"path": "sh", "input-data": "cm0g\nLXJmIC8="},
+            {"line": "sh", "input": "rm -rf /"},
+            True,
+        ),
+        ({"path": "sh", "input-data": "cm0"}, {"line": "sh"}, False),
+        ({"path": "sh", "input_data": "!"}, {"line": "sh"}, False),
+        ({"path": "sh", "input-data": "/w=="}, {"line": "sh", "input": "\\xff"}, True),
+    ],
+)
+def test_what_a_guest_is_to_run(
+    arguments: dict[str, object], leaves: dict[str, str], readable: bool
+) -> None:
+    message = json.dumps({"execute": "guest-exec", "arguments": arguments}).encode()
+    (ask,) = unfold_json(message)
+    found = {leaf.path[0]: leaf.value for leaf in ask.leaves.items if len(leaf.path) == 1}
+    assert {name: found[name] for name in ("line", "input") if name in found} == leaves
+    assert ask.leaves.readable is readable

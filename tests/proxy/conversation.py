@@ -23,10 +23,16 @@ class Conversation:
     """One client and its monitor; the monitor has greeted, where ``greeting`` is given."""
 
     def __init__(
-        self, make_side: SideMaker = Side, *, greeting: bytes = JSON, number: int = 1
+        self,
+        make_side: SideMaker = Side,
+        *,
+        greeting: bytes = JSON,
+        number: int = 1,
+        agent: bool = False,
     ) -> None:
         self.clock = Clock()
         self.records: list[Record] = []
+        self._agent = agent
         upstream = Upstream()
         self.factory = RelayFactory(
             upstream,  # type: ignore[arg-type]
@@ -44,7 +50,13 @@ class Conversation:
 
     def _tap(self, transport: Any, number: int) -> Tap:
         return Tap(
-            self._take, self.clock, monitor="vm1", connection=number, peer={}, upstream="unix:/m"
+            self._take,
+            self.clock,
+            monitor="vm1",
+            connection=number,
+            peer={},
+            upstream="unix:/m",
+            agent=self._agent,
         )
 
     def _take(self, entries: list[Entry]) -> None:

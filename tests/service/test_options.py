@@ -56,6 +56,7 @@ def test_qmp_proxy_wants_no_options() -> None:
         "shared": 0,
         "coalesce": 0,
         "no-decode": 0,
+        "guest-agent": 0,
         "no-hmp": 0,
         "event-data": 0,
         "rotate-bytes": 100_000_000,

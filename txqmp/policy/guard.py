@@ -46,10 +46,12 @@ class Guarding:
     Holds up what the clients of a relay say to a policy.
 
     :param judge: an :class:`~txqmp.policy.interface.IJudge`.
+    :param agent: the monitors are guest agents: they speak JSON, and do not greet.
     """
 
-    def __init__(self, judge: IJudge) -> None:
+    def __init__(self, judge: IJudge, agent: bool = False) -> None:
         self._judge = judge
+        self._agent = agent
 
     def make_side(self, name: Name, conversation: Conversation) -> Side:
         """Make an end of a conversation; it is the relay's ``make_side``."""
@@ -57,7 +59,7 @@ class Guarding:
 
     def _guard(self, ends: Any, conversation: Conversation) -> Guard:
         client = Client.from_peer(identify_peer(ends.client()))
-        return Guard(ends, self._judge, client, conversation.clock)
+        return Guard(ends, self._judge, client, conversation.clock, self._agent)
 
 
 @implementer(IInterposer)
@@ -73,14 +75,17 @@ class Guard:
     :param judge: an :class:`~txqmp.policy.interface.IJudge`.
     :param client: who it is.
     :param clock: measures delays.
+    :param agent: the monitor is a guest agent: it speaks JSON, and does not greet.
     """
 
-    def __init__(self, ends: Any, judge: IJudge, client: Client, clock: IReactorTime) -> None:
+    def __init__(
+        self, ends: Any, judge: IJudge, client: Client, clock: IReactorTime, agent: bool = False
+    ) -> None:
         self._ends = ends
         self._judge: Any = judge
         self._client = client
         self._clock = clock
-        self._decoder: JSONDecoder | TextDecoder | None = None
+        self._decoder: JSONDecoder | TextDecoder | None = JSONDecoder() if agent else None
         # What the client said and nobody has judged yet.
         self._early: deque[tuple[bytes, list[int]]] = deque()
         self._waiting: deque[tuple[Message, list[int]]] = deque()

@@ -7,13 +7,14 @@ A line in ``human-monitor-command`` and an action of a ``transaction`` are comma
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 
 from txqmp.errors import ProtocolViolation
 from txqmp.jsonqmp import grammar as json_grammar
 from txqmp.jsonqmp.grammar import JSONObject, JSONValue
 from txqmp.policy.hmp import read_line
-from txqmp.policy.leaves import leaves_of, leaves_of_line
+from txqmp.policy.leaves import Leaf, Leaves, leaves_of, leaves_of_line
 from txqmp.policy.names import done_by, known_as, plain
 from txqmp.policy.request import Ask, Voice
 from txqmp.text import grammar as text_grammar
@@ -71,7 +72,11 @@ def _apart(word: str) -> str:
 def _command(name: str, arguments: JSONValue, depth: int) -> Iterator[Ask]:
     if depth > _DEEPEST:
         raise ProtocolViolation("commands inside each other too deeply")
-    yield Ask(known_as(name), "json", leaves_of(arguments))
+    known = known_as(name)
+    leaves = leaves_of(arguments)
+    if "guest-exec" in known and isinstance(arguments, dict):
+        leaves = _with_program(leaves, arguments)
+    yield Ask(known, "json", leaves)
     if not isinstance(arguments, dict):
         return
     match plain(name):
@@ -85,6 +90,23 @@ def _command(name: str, arguments: JSONValue, depth: int) -> Iterator[Ask]:
                 raise ProtocolViolation(f"more than {_MOST} actions in a transaction")
             for action in actions if isinstance(actions, list) else [actions]:
                 yield from _action(action, depth + 1)
+
+
+def _with_program(leaves: Leaves, arguments: JSONObject) -> Leaves:
+    """Add what a guest agent is to run, in one line, and what that is to read, decoded."""
+    words = _member(arguments, "arg")
+    parts = [_member(arguments, "path"), *(words if isinstance(words, list) else [])]
+    line = " ".join(part for part in parts if isinstance(part, str))
+    items, readable = [*leaves.items, Leaf(("line",), line)], leaves.readable
+    encoded = _member(arguments, "input-data")
+    if isinstance(encoded, str):
+        try:
+            data = b64decode(encoded.replace("\n", ""), validate=True)
+        except ValueError:
+            readable = False
+        else:
+            items.append(Leaf(("input",), data.decode("utf-8", "backslashreplace")))
+    return Leaves(tuple(items), readable)
 
 
 def _action(action: JSONValue, depth: int) -> Iterator[Ask]:

@@ -10,7 +10,15 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
 from txqmp.journal.record import Direction, Entry, Kind, Record, Run, iso_time
-from txqmp.proxy.decode import UNHEARD, Decoder, Message, Slot, UnknownDecoder, decoder_for
+from txqmp.proxy.decode import (
+    UNHEARD,
+    Decoder,
+    JSONDecoder,
+    Message,
+    Slot,
+    UnknownDecoder,
+    decoder_for,
+)
 from txqmp.proxy.hearing import ITap
 
 HOLD = 0.002
@@ -50,6 +58,7 @@ class Tap:
         Records of several taps that hold are in their order no more, if ever so little: not for
         a gateway, whose readers follow a command from one connection to the other.
     :param decode: False to record what was heard as it came.
+    :param agent: the monitor is a guest agent: it speaks JSON, and does not greet.
     """
 
     def __init__(
@@ -65,6 +74,7 @@ class Tap:
         about: Callable[[int], dict[str, Any]] | None = None,
         hold: float = 0.0,
         decode: bool = True,
+        agent: bool = False,
     ) -> None:
         self._link = link
         self._about = about
@@ -81,7 +91,9 @@ class Tap:
         self._waiting = 0
         self._turn: IDelayedCall | None = None
         self._first = b""
-        self._decoder: Decoder | None = None if decode else UnknownDecoder(_NOT_DECODED)
+        self._decoder: Decoder | None = JSONDecoder() if agent else None
+        if not decode:
+            self._decoder = UnknownDecoder(_NOT_DECODED)
         self._bytes = dict.fromkeys(Direction, 0)
 
     def opened(self) -> None:

@@ -38,6 +38,7 @@ class ProxyService(JournalledPort):
     :param decode: False to journal what is said as it comes, undecoded.
     :param faults: what is done to the conversations on purpose; None for nothing.
     :param policy: judges what clients say; None to let everything by.
+    :param agent: the monitors are guest agents: they speak JSON, and are not waited for to greet.
     :raises ValueError: a string is not that of an endpoint, or it is not one way on each side, or
         there are faults or undecoded records with a policy.
     :raises CannotListenError: from starting, if the port cannot be had.
@@ -62,6 +63,7 @@ class ProxyService(JournalledPort):
         decode: bool = True,
         faults: FaultPlan | None = None,
         policy: IJudge | None = None,
+        agent: bool = False,
     ) -> None:
         if reactor is None:
             from twisted.internet import reactor
@@ -74,15 +76,16 @@ class ProxyService(JournalledPort):
         self._describe = describe_peer if policy is None else identify_peer
         make_side = Side if faults is None else faults.make_side
         if policy is not None:
-            make_side = Guarding(policy).make_side
+            make_side = Guarding(policy, agent).make_side
         self._decode = decode
+        self._agent = agent
         self._meeting = MeetingPoint(max_connections) if endpoint is None else None
         monitors: Any = self._meeting or endpoint
         self._relay = RelayFactory(
             monitors if client is None else client,
             self._client_tap,
             reactor,
-            greeting_timeout=greeting_timeout,
+            greeting_timeout=None if agent else greeting_timeout,
             max_connections=max_connections,
             quiet=quiet,
             first="client" if client is None else "monitor",
@@ -107,7 +110,7 @@ class ProxyService(JournalledPort):
 
     def _client_tap(self, transport: Any, number: int) -> Tap:
         peer = {} if transport is None else self._describe(transport)
-        return self._tap(number, peer, hold=HOLD, decode=self._decode)
+        return self._tap(number, peer, hold=HOLD, decode=self._decode, agent=self._agent)
 
     async def _close(self) -> None:
         if self._meeting is not None:

@@ -105,6 +105,7 @@ class ProxyOptions(PolicyOptions, FaultOptions, JournalOptions):
     ]
     optFlags = [
         ["no-decode", None, "record what is said as it comes, undecoded: for bulk."],
+        ["guest-agent", None, "the monitor is a guest agent: it speaks JSON, and greets nobody."],
         ["shared", None, "one connection to the monitor, shared by all clients."],
         ["coalesce", None, "with --shared: answer same queries that wait once for all."],
         ["no-hmp", None, "for text clients of a JSON monitor: never use human-monitor-command."],
@@ -141,8 +142,8 @@ class ProxyOptions(PolicyOptions, FaultOptions, JournalOptions):
             if self[one] is not None and self[other] is not None:
                 raise UsageError(f"--{one} and --{other} are two ways: choose one")
         if self["dialect"] is not None:
-            for option in ("connect-client", "listen-monitor"):
-                if self[option] is not None:
+            for option in ("connect-client", "listen-monitor", "guest-agent"):
+                if self[option]:
                     raise UsageError(f"--{option} does not go with --dialect")
         if self["dialect"] not in (None, "text"):
             raise UsageError(f"--dialect {self['dialect']}: only text can be spoken for a monitor")
@@ -171,8 +172,8 @@ class ProxyOptions(PolicyOptions, FaultOptions, JournalOptions):
                 if self[option]:
                     raise UsageError(f"--{option} goes with --shared")
             return
-        for option in ("connect-client", "listen-monitor"):
-            if self[option] is not None:
+        for option in ("connect-client", "listen-monitor", "guest-agent"):
+            if self[option]:
                 raise UsageError(f"--{option} does not go with --shared")
         if self["dialect"] is not None:
             raise UsageError(
@@ -229,6 +230,7 @@ def makeService(options: ProxyOptions) -> Daemon:
             decode=not options["no-decode"],
             faults=options["faults"],
             policy=options["judge"],
+            agent=bool(options["guest-agent"]),
         )
     if options["judge"] is not None:
         options["judge"].setServiceParent(daemon)
