@@ -52,15 +52,19 @@ class Program(ProcessProtocol):
                 self._waiting.remove(pair)
                 pair[1].callback(None)
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something is so; what it said is shown if it never is."""
+    async def until(self, condition: Callable[[], bool], patience: float = PATIENCE) -> None:
+        """
+        Wait until something is so; what it said is shown if it never is.
+
+        :param patience: seconds.
+        """
         from twisted.internet import reactor
 
         if condition():
             return
         waiting: Deferred[None] = Deferred()
         self._waiting.append((condition, waiting))
-        waiting.addTimeout(PATIENCE, reactor)
+        waiting.addTimeout(patience, reactor)
         try:
             await waiting
         except Exception as error:

@@ -35,6 +35,9 @@ RESTARTS = 0.02
 SHARED_RESTARTS = 0.01
 """Likewise, where all have the same connection, which takes its time to be made again."""
 
+MOST_CHECKING = 900.0
+"""Seconds that a journal may take to be checked: it is not its speed that is looked at."""
+
 MOST_MEMORY = 400 << 20
 """Bytes that a proxy may have had at a time, whatever came to it."""
 
@@ -247,7 +250,7 @@ class Round:
         checker = self._programs.python(
             "-m", "txqmp", "journal", "check", "--rotated", "--json", str(self._folder / "journal")
         )
-        await checker.until(lambda: checker.status is not None)
+        await checker.until(lambda: checker.status is not None, MOST_CHECKING)
         self.ledger.check(bool(checker.out), f"{self.mode.name}: the journal: {checker.err!r}")
         *findings, last = map(json.loads, checker.out.decode().splitlines())
         problems = last["problems"]
