@@ -12,7 +12,7 @@ from tests.soak.ledger import Ledger
 from tests.soak.modes import MODES
 from tests.soak.round import Round
 
-CONNECTIONS = 40
+CONNECTIONS = 30
 LONG_LINE = 6 << 20
 """Bytes; more than any limit."""
 

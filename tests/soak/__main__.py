@@ -79,7 +79,6 @@ async def soak(options: Any, reactor: Any) -> None:
                 "txqmp": txqmp.__version__,
                 "Python": platform.python_version(),
                 "Twisted": twisted.__version__,
-                "Linux": platform.release(),
             },
             "modes": modes,
         }
