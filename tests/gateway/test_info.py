@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.logger import LogLevel, capturedLogs
 
 from tests.gateway.fake import Exchange, Gateway, dialogue, human, no, not_found
 from txqmp.proxy.common import NoAnswer
@@ -145,3 +146,23 @@ def test_network() -> None:
 @pytest.mark.parametrize("name", ["cpus", "network", "registers", "qtree", "slirp", "foo"])
 def test_without_the_human_monitor_they_are_unknown(name: str) -> None:
     assert dialogue(f"info {name}", human=False) == ["- BAD unknown command"]
+
+
+@pytest.mark.parametrize(
+    ("line", "exchange"),
+    [
+        ("info status", ("query-status", None, {})),
+        ("info status", ("query-status", None, 7)),
+        ("info version", ("query-version", None, {"qemu": "7.2"})),
+        ("info blockstats", ("query-blockstats", None, [3])),
+        ("info registers", ("human-monitor-command", {"command-line": "info registers"}, {})),
+        ("sum 0 16", ("human-monitor-command", {"command-line": "sum 0 16"}, 5)),
+    ],
+)
+def test_an_answer_that_qemu_never_gives(line: str, exchange: Exchange) -> None:
+    with capturedLogs() as logs:
+        (answer,) = dialogue(line, exchange)
+    name = line if line.startswith("info") else line.split()[0]
+    assert answer == f"- ERR {name}: the monitor's answer is none of QEMU's"
+    (entry,) = logs
+    assert (entry["log_level"], entry["command"]) == (LogLevel.warn, name)

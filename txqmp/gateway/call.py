@@ -35,6 +35,7 @@ class Call:
     :ivar request: the command, as the text server has it.
     :ivar upstream: the monitor.
     :ivar link: the number that links it to the JSON commands in the journal.
+    :ivar was_answered: the monitor has answered something.
     :param hmp: whether ``human-monitor-command`` may be used.
     """
 
@@ -43,6 +44,7 @@ class Call:
         self.request = request
         self.link = link
         self._hmp = hmp
+        self.was_answered = False
 
     def judge(self) -> Deferred[None] | None:
         """
@@ -70,7 +72,9 @@ class Call:
         :returns: what the monitor returns.
         :raises CommandFailed: as :meth:`Asker.ask <txqmp.gateway.asking.Asker.ask>`.
         """
-        return await self.upstream.ask(command, arguments, self.link)
+        answer = await self.upstream.ask(command, arguments, self.link)
+        self.was_answered = True
+        return answer
 
     async def knows(self, command: str) -> bool:
         """Whether the monitor has a JSON command."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
-from txqmp.errors import CommandFailed, CommandRejected
+from txqmp.errors import CommandFailed, CommandRejected, MonitorError
 from txqmp.gateway import hmp
 from txqmp.gateway.call import Call
 from txqmp.gateway.catalogue import Row, Way, rows
 from txqmp.text.server import Request
 from txqmp.text.table import CommandTable
+
+_log = Logger()
 
 
 class GatewayTable(CommandTable):
@@ -58,10 +61,29 @@ class GatewayTable(CommandTable):
         if row is not None:
             if row.handler is None:
                 return self._pass_on(call, row)
-            return row.handler(call, *entry.bind(words))
+            return self._read(call, row.handler(call, *entry.bind(words)))
         if entry.name == "help" and words and self._human and not self._has_help(words):
             return self._help_of(call, " ".join(words))
         return entry.handler(request, *entry.bind(words))
+
+    async def _read(self, call: Call, carried_out: Awaitable[Any]) -> Any:
+        """
+        Wait for a command's end.
+
+        :raises CommandFailed: the monitor has returned what QEMU never does.
+        """
+        try:
+            return await carried_out
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            if not call.was_answered or isinstance(error, MonitorError):
+                raise
+            name = call.request.name
+            _log.warn(
+                "{command}: the monitor's answer cannot be read: {error!r}",
+                command=name,
+                error=error,
+            )
+            raise CommandFailed(f"{name}: the monitor's answer is none of QEMU's") from None
 
     def _has_help(self, words: tuple[str, ...]) -> bool:
         asked = " ".join(words).lower()
@@ -73,7 +95,7 @@ class GatewayTable(CommandTable):
         if not self._human:
             raise _no_such(row) if gone else CommandRejected("unknown command")
         try:
-            return await hmp.pass_on(call)
+            return await self._read(call, hmp.pass_on(call))
         except CommandRejected:
             if row is None:
                 raise
