@@ -331,14 +331,17 @@ def test_each_qemu_has_a_journal_by_the_pid_that_libvirt_knows(lives: Lives) -> 
 
 
 def test_the_examination_of_the_emulator_is_journalled(lives: Lives) -> None:
-    """libvirt starts a nameless one, and where there is KVM another one, to ask what it can do."""
+    """
+    libvirt starts a nameless one, and where there is KVM another one, to ask what it can do; and
+    again, where it takes what it has noted of that for outdated.
+    """
     asked = [
         [r.fields["command"] for r in journal if r.kind is Kind.COMMAND]
         for name, journal in all_journals(lives).items()
         if not name.startswith("vm")
     ]
     assert all("query-machines" in commands for commands in asked)
-    assert ["query-qmp-schema" in commands for commands in asked].count(True) == 1
+    assert any("query-qmp-schema" in commands for commands in asked)
 
 
 def test_every_command_has_its_reply(lives: Lives) -> None:
