@@ -39,6 +39,8 @@ class FakeUpstream:
         self.snapshots = DeferredLock()
         self.listeners: list[Any] = []
         self.ready = True
+        self.monitor = self
+        self.lives = 1
 
     async def ask(
         self, command: str, arguments: Mapping[str, Any] | None = None, link: int | None = None

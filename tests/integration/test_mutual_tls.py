@@ -14,8 +14,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from tests.certificates import Authority
-from tests.integration.programs import PATIENCE, Program, Programs, records
+from tests.integration.programs import PATIENCE, Program, Programs, eventually, records
 from txqmp.journal.record import Kind
+from txqmp.proxy.handshake import MAX_SHAKING
 
 MODES = {
     "relay": [],
@@ -176,6 +177,30 @@ async def test_the_silent_hold_nothing_up(programs: Programs, folder: Path, pki:
         each.close()
     await program.terminate()
     assert {r.connection for r in records(folder / "qmp-proxy.jsonl")} == {1}
+
+
+async def test_more_than_may_shake_hands_at_a_time_are_let_go_at_once(
+    programs: Programs, folder: Path, pki: PKI
+) -> None:
+    program, port = await proxy(programs, pki, monitor="machine:")
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(MAX_SHAKING)]
+    await eventually(lambda: len(list(Path(f"/proc/{program.pid}/fd").iterdir())) > MAX_SHAKING)
+
+    def is_let_go() -> bool:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as more:
+            try:
+                return more.recv(1) == b""
+            except ConnectionError:
+                return True
+
+    assert await in_thread(is_let_go)
+    for each in silent:
+        each.close()
+    await program.until(lambda: (program.out + program.err).count(b"refused") > MAX_SHAKING)
+    heard = await in_thread(talk, port, context(pki, pki.ann), b"stop\r\n")
+    assert heard[-1] == b"+ OK stop completed\r\n"
+    await program.terminate()
+    assert b"Traceback" not in program.out + program.err
 
 
 async def test_commands_that_come_with_the_handshake_are_not_lost(

@@ -9,15 +9,19 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tests.conftest import LoggedFailures
 from tests.policy.test_rules import policy, rule
 from tests.proxy.conversation import JSON, TEXT, Conversation, command, done, event
 from txqmp.journal.record import Direction, Kind
 from txqmp.jsonqmp.values import ValueSplitter
-from txqmp.policy import Policy
-from txqmp.policy.guard import MAX_HELD, Guard, Guarding
+from txqmp.policy import Policy, Verdict
+from txqmp.policy.guard import MAX_HELD, MAX_REPLY, Guard, Guarding
 from txqmp.policy.interface import IJudge
+from txqmp.proxy.decode import MAX_MESSAGE
+from txqmp.proxy.descriptors import MAX_WAITING
 from txqmp.proxy.interposed import IInterposer
 
 NO_STOP = Policy.of(deny=["stop"])
@@ -118,6 +122,8 @@ def test_what_is_too_long_is_denied() -> None:
 def test_a_line_is_no_longer_than_a_command_may_be() -> None:
     conversation = talk(greeting=TEXT)
     fits, line = b"x" * 4095, b"x" * 4096
+    conversation.client.says(line + b"\n")
+    assert conversation.monitor.heard() == b""
     conversation.client.says(fits + b"\r\n" + line + b"\r\n" + line + b" stop\n")
     assert conversation.monitor.heard() == fits + b"\r\n"
     conversation.ends()
@@ -308,6 +314,59 @@ def test_a_client_that_does_not_read_is_not_read() -> None:
     conversation.ends()
 
 
+def test_answers_that_wait_are_not_without_bound() -> None:
+    conversation = talk()
+    conversation.client.says(command("a", 0))
+    long = json.dumps({"execute": "stop", "id": "x" * MAX_HELD}).encode()
+    conversation.client.says(long)
+    assert conversation.client.line.producerState == "paused"
+    assert conversation.answers(done(0)) == [done(0), denied("x" * MAX_HELD)]
+    assert conversation.client.line.producerState == "producing"
+    conversation.ends()
+
+
+def test_behind_a_long_message_a_denial_finds_its_place() -> None:
+    conversation = talk()
+    conversation.asks(command("a", 1), command("stop", 2))
+    reply = done(1, "x" * (MAX_MESSAGE + 100))
+    for place in range(0, len(reply), 1 << 20):
+        conversation.monitor.says(reply[place : place + (1 << 20)])
+    assert conversation.answers(b"") == [reply, denied(2)]
+    conversation.ends()
+
+
+def test_behind_one_whose_end_nobody_knows_there_is_no_place() -> None:
+    conversation = talk()
+    conversation.asks(command("a", 1), command("stop", 2))
+    conversation.monitor.says(b'{"return": "' + b"x" * (MAX_REPLY + 100))
+    assert b"denied" not in conversation.client.heard()
+    assert conversation.client.closed
+    last = conversation.ends()
+    assert last.fields["reason"].startswith("nobody knows where a message of the monitor")
+
+
+@implementer(IJudge)
+class Broken:
+    """A judge that cannot."""
+
+    def judge(self, *anything: Any) -> Verdict:
+        raise ZeroDivisionError
+
+    def unreadable(self, problem: str) -> Verdict:
+        raise ZeroDivisionError
+
+
+def test_what_cannot_be_judged_is_denied(logged_failures: LoggedFailures) -> None:
+    conversation = Conversation(Guarding(Broken()).make_side)
+    conversation.client.says(command("a", 1) + command("b", 2))
+    assert conversation.monitor.heard() == b""
+    answers = [json.loads(line) for line in conversation.client.heard().splitlines()]
+    assert [answer["id"] for answer in answers] == [1, 2]
+    assert all("internal error" in answer["error"]["desc"] for answer in answers)
+    assert len(logged_failures.take(ZeroDivisionError)) == 2
+    conversation.ends()
+
+
 # What is delayed.
 
 
@@ -342,21 +401,39 @@ def test_too_much_behind_it_is_not_read() -> None:
     conversation.ends()
 
 
-@pytest.mark.parametrize("leaves", ["says_no_more", "is_gone"])
-def test_it_comes_after_the_client_has_left(leaves: str) -> None:
+def test_it_comes_after_the_client_has_said_that_it_says_no_more() -> None:
     conversation = talk(policy(SLOWLY))
     conversation.client.says(command("stop") + command("a") + b'{"exec')
-    getattr(conversation.client, leaves)()
+    conversation.client.says_no_more()
     line: Any = conversation.monitor.line
     assert not line.half_closed
-    assert not line.disconnecting
     conversation.clock.advance(5)
     assert conversation.monitor.heard() == command("stop") + command("a")
-    assert line.half_closed or line.disconnecting
-    if leaves == "says_no_more":
-        conversation.client.is_gone()
+    assert line.half_closed
+    conversation.ends()
+
+
+def test_it_does_not_come_after_the_client_has_left() -> None:
+    conversation = talk(policy(SLOWLY))
+    conversation.client.says(command("b") + command("stop") + command("a"))
+    conversation.client.is_gone()
+    assert conversation.monitor.heard() == command("b")
+    assert conversation.monitor.closed
     conversation.monitor.is_gone()
     assert not conversation.factory.conversations
+    assert not conversation.clock.getDelayedCalls()
+
+
+def test_white_space_does_not_overtake_it() -> None:
+    conversation = talk(policy(SLOWLY))
+    conversation.client.says(command("stop"))
+    conversation.client.says(b"\n")
+    assert conversation.monitor.heard() == b""
+    conversation.client.says_no_more()
+    conversation.clock.advance(5)
+    assert conversation.monitor.heard() == command("stop") + b"\n"
+    assert [v["verdict"] for v in verdicts(conversation)] == ["delay"]
+    conversation.ends()
 
 
 def test_it_does_not_come_after_the_end() -> None:
@@ -478,6 +555,21 @@ def test_descriptors_of_what_is_denied_are_closed() -> None:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(file)
     conversation.ends()
+
+
+def test_descriptors_without_end_are_the_end() -> None:
+    conversation = talk()
+    between, way = guard(conversation), Direction.TO_MONITOR
+    files = [os.memfd_create("passed") for _ in range(MAX_WAITING + 1)]
+    between.hear(way, b'{"', [])
+    for file in files:
+        between.hear(way, b"x", [file])
+    assert conversation.client.closed
+    for file in files:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(file)
+    last = conversation.ends()
+    assert last.fields["reason"] == "more than 253 file descriptors of the client wait"
 
 
 # Anything at all.

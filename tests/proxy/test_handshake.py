@@ -11,7 +11,7 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 
-from txqmp.proxy.handshake import MAX_SHAKING, Handshake, HandshakeFactory
+from txqmp.proxy.handshake import MAX_SHAKING, Handshake, HandshakeFactory, Refused
 
 
 class Served(Protocol):
@@ -53,7 +53,7 @@ class Port:
         self.serving = Serving()
         self.factory = HandshakeFactory(self.serving, self.clock, 10.0)
 
-    def comes(self) -> tuple[Handshake, StringTransport]:
+    def comes(self) -> tuple[Any, StringTransport]:
         handshake = self.factory.buildProtocol(None)
         transport = StringTransport()
         handshake.makeConnection(transport)
@@ -116,7 +116,9 @@ def test_not_too_many_shake_hands_at_a_time() -> None:
     port = Port()
     all_of_them = [port.comes()[0] for _ in range(MAX_SHAKING)]
     with capturedLogs() as logs:
-        assert port.factory.buildProtocol(None) is None
+        refused, transport = port.comes()
+    assert isinstance(refused, Refused)
+    assert transport.disconnected or transport.disconnecting
     assert len(logs) == 1
     all_of_them[0].handshakeCompleted()
-    assert port.factory.buildProtocol(None) is not None
+    assert isinstance(port.comes()[0], Handshake)

@@ -13,6 +13,7 @@ from tests.shared.test_descriptors import File, getfd
 from txqmp.journal.record import Kind
 from txqmp.policy import Policy
 from txqmp.policy.verdict import Verdict
+from txqmp.proxy.descriptors import MAX_WAITING
 
 NO_STOP = Policy.of(deny=["stop"])
 DESC = "denied by policy: stop is not allowed (rule --deny stop)"
@@ -355,18 +356,6 @@ def test_a_text_client_of_a_gateway_is_delayed_too() -> None:
     assert client.lines() == ["+ OK stop completed", "+ OK cont completed"]
 
 
-def test_the_monitor_is_lost_while_a_command_waits() -> None:
-    stage = Stage.ready(policy=SLOWLY)
-    client = stage.client()
-    client.asks("stop")
-    stage.monitor.is_gone()
-    stage.clock.advance(5)
-    assert client.heard() == [
-        "TXQMP_UPSTREAM_LOST",
-        {"error": {"class": "GenericError", "desc": "monitor is gone"}},
-    ]
-
-
 # What is journalled.
 
 
@@ -453,3 +442,55 @@ def test_of_what_is_plainly_allowed_nothing_is_journalled() -> None:
     stage.text_client().sends(b"cont\r\n")
     assert stage.monitor.answers() == ["cont", "cont"]
     assert verdicts(stage) == []
+
+
+# What is delayed was meant for the monitor of then.
+
+GONE = {"error": {"class": "GenericError", "desc": "monitor is gone"}}
+
+
+def test_another_monitor_does_not_get_what_was_delayed() -> None:
+    stage = Stage.ready(policy=SLOWLY)
+    client = stage.client()
+    client.asks("stop", "cont")
+    stage.monitor.is_gone()
+    assert client.heard() == [GONE, GONE, "TXQMP_UPSTREAM_LOST"]
+    stage.again()
+    stage.clock.advance(5)
+    assert stage.monitor.answers() == []
+
+
+def test_nor_what_was_delayed_out_of_band() -> None:
+    stage = Stage.ready(policy=SLOWLY)
+    client = stage.client("oob")
+    client.asks({"exec-oob": "stop", "id": 1})
+    stage.monitor.is_gone()
+    stage.again()
+    client.raw()
+    stage.clock.advance(5)
+    assert stage.monitor.answers() == []
+    assert client.heard() == [{"id": 1, **GONE}]
+
+
+def test_nor_what_a_gateway_is_to_make_of_a_line() -> None:
+    stage = Stage.ready(policy=SLOWLY)
+    client = stage.text_client()
+    client.sends(b"stop\r\n")
+    stage.monitor.is_gone()
+    stage.again()
+    client.raw()
+    stage.clock.advance(5)
+    assert stage.monitor.answers() == []
+    assert client.lines() == ["- ERR monitor is gone"]
+
+
+def test_descriptors_without_end_are_the_end_of_their_client() -> None:
+    stage = Stage.ready(policy=NO_STOP)
+    client = stage.client()
+    files = [File() for _ in range(MAX_WAITING + 1)]
+    client.sends(b'{"execute": "')
+    for file in files:
+        client.passes(file.descriptor, b"x")
+    assert client.transport.aborted
+    client.leaves()
+    assert not any(file.is_open() for file in files)

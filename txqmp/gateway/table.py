@@ -12,6 +12,7 @@ from txqmp.errors import CommandFailed, CommandRejected, MonitorError
 from txqmp.gateway import hmp
 from txqmp.gateway.call import Call
 from txqmp.gateway.catalogue import Row, Way, rows
+from txqmp.proxy.common import GONE, NoAnswer
 from txqmp.text.server import Request
 from txqmp.text.table import CommandTable
 
@@ -44,7 +45,12 @@ class GatewayTable(CommandTable):
         return self._carry_out(call) if delay is None else self._carry_out_after(delay, call)
 
     async def _carry_out_after(self, delay: Deferred[None], call: Call) -> Any:
+        monitor = call.upstream.monitor
+        life = monitor.lives
         await delay
+        if monitor.lives != life:
+            # It was meant for the one before.
+            raise NoAnswer(GONE)
         return self._carry_out(call)
 
     def _carry_out(self, call: Call) -> Any:

@@ -8,13 +8,16 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from txqmp.journal.record import Direction, Kind
 from txqmp.jsonqmp import grammar as json_grammar
+from txqmp.jsonqmp import values
 from txqmp.jsonqmp.grammar import ABSENT
 from txqmp.policy.interface import IJudge
 from txqmp.policy.request import Client
+from txqmp.policy.rules import Action
 from txqmp.policy.verdict import Verdict
 from txqmp.proxy.decode import (
     LONG_LINE,
@@ -26,7 +29,7 @@ from txqmp.proxy.decode import (
     UnknownDecoder,
     decoder_for,
 )
-from txqmp.proxy.descriptors import close_all
+from txqmp.proxy.descriptors import MAX_WAITING, close_all
 from txqmp.proxy.interposed import IInterposer, InterposedSide
 from txqmp.proxy.order import AnswerOrder
 from txqmp.proxy.peer import identify_peer
@@ -34,7 +37,12 @@ from txqmp.proxy.relay import Conversation, Name, Side
 from txqmp.text import grammar as text_grammar
 
 MAX_HELD = 64 * 1024
-"""Bytes of a client that wait here before no more is read of it."""
+"""Bytes of a client, or of answers to it, that wait here before no more is read of it."""
+
+MAX_REPLY = 16 * 1024 * 1024
+"""Bytes in a message of the monitor behind which an answer of ours finds its place."""
+
+_log = Logger()
 
 _WHITE = b" \t\r\n"
 _REPLIES = (Kind.SUCCESS, Kind.FAILURE, Kind.REJECTION)
@@ -85,7 +93,7 @@ class Guard:
         self._judge: Any = judge
         self._client = client
         self._clock = clock
-        self._decoder: JSONDecoder | TextDecoder | None = JSONDecoder() if agent else None
+        self._decoder: JSONDecoder | TextDecoder | None = JSONDecoder(MAX_REPLY) if agent else None
         # What the client said and nobody has judged yet.
         self._early: deque[tuple[bytes, list[int]]] = deque()
         self._waiting: deque[tuple[Message, list[int]]] = deque()
@@ -98,8 +106,9 @@ class Guard:
         # What we say to the client: in its order, and only between two messages.
         self._order = AnswerOrder()
         self._unsaid = 0
-        self._answers: list[bytes] = []
+        self._answers: deque[bytes] = deque()
         self._torn = False
+        self._astray = False
         self._line_open = False
         self._reads = True
         self._reading = True
@@ -117,6 +126,9 @@ class Guard:
             close_all(descriptors)
         elif way is _TO_CLIENT:
             self._from_monitor(data, descriptors)
+        elif descriptors and len(descriptors) + self._files > MAX_WAITING:
+            close_all(descriptors)
+            self._ends.close(f"more than {MAX_WAITING} file descriptors of the client wait")
         elif self._decoder is None:
             self._early.append((data, descriptors))
             self._held += len(data)
@@ -126,12 +138,21 @@ class Guard:
 
     # What the client says.
 
+    @property
+    def _files(self) -> int:
+        """How many descriptors of the client wait here."""
+        waiting = [files for _, files in (*self._early, *self._waiting)]
+        if self._delayed is not None:
+            waiting.append(self._delayed[2])
+        return len(self._descriptors) + sum(map(len, waiting))
+
     def _from_client(
         self, decoder: JSONDecoder | TextDecoder, data: bytes, descriptors: list[int]
     ) -> None:
         way = _TO_MONITOR
         self._descriptors += descriptors
-        if isinstance(decoder, JSONDecoder) and not self._unread[way] and not self._waiting:
+        idle = not self._unread[way] and not self._waiting and self._delayed is None
+        if isinstance(decoder, JSONDecoder) and idle:
             # The end of a line may come later than its value, and somebody may wait for it.
             rest = data.lstrip(_WHITE)
             if len(rest) < len(data):
@@ -158,9 +179,9 @@ class Guard:
 
     def _consider(self, message: Message, descriptors: list[int]) -> None:
         raw = message.raw
-        if message.kind is Kind.COMMAND and len(raw) <= self._longest:
-            assert self._decoder is not None
-            verdict = self._judge.judge(self._client, self._decoder.dialect, raw)
+        line = raw.removesuffix(b"\n").removesuffix(b"\r")
+        if message.kind is Kind.COMMAND and len(line) <= self._longest:
+            verdict = self._judged(raw, message)
         elif not raw.strip(_WHITE):
             self._pass_by(raw, descriptors)
             return
@@ -168,11 +189,24 @@ class Guard:
             verdict = self._judge.unreadable(message.fields.get("problem", LONG_LINE))
         self._do(message, verdict, descriptors)
 
+    def _judged(self, raw: bytes, message: Message) -> Verdict:
+        assert self._decoder is not None
+        try:
+            verdict: Verdict = self._judge.judge(self._client, self._decoder.dialect, raw)
+        except Exception:
+            command = message.fields["command"]
+            _log.failure("{command} could not be judged", command=command)
+            reason = "internal error: the command could not be judged"
+            return Verdict(Action.DENY, "internal error", reason)
+        return verdict
+
     def _do(self, message: Message, verdict: Verdict, descriptors: list[int]) -> None:
         if verdict.denied:
             self._tell(message, verdict, len(descriptors))
             close_all(descriptors)
             self._deny(message, verdict)
+        elif verdict.wait and not self._client_is_there:
+            close_all(descriptors)
         elif verdict.wait:
             self._tell(message, verdict, len(descriptors))
             call = self._clock.callLater(verdict.wait, self._come)
@@ -225,6 +259,7 @@ class Guard:
         else:
             answer = text_grammar.write_failure(reason)
         self._unsaid += 1
+        self._held += len(answer)
         if message.fields.get("oob"):
             self._say(answer)
         else:
@@ -235,15 +270,20 @@ class Guard:
         self._say_all()
 
     def _say_all(self) -> None:
+        if self._answers and self._astray:
+            self._ends.close("nobody knows where a message of the monitor has ended: too long")
+            return
         while self._answers and not self._torn:
-            answer = self._answers.pop(0)
+            answer = self._answers.popleft()
             self._unsaid -= 1
+            self._held -= len(answer)
             if not self._client_is_there:
                 continue
             # The end of the monitor's line, if it comes yet, will be that of ours.
             answer = b"\r\n" + answer if self._line_open else answer + b"\r\n"
             self._ends.write(_TO_CLIENT, answer, [])
             self._ends.heard(_TO_CLIENT, answer)
+            self._regulate()
 
     # What the monitor says.
 
@@ -251,6 +291,8 @@ class Guard:
         if self._decoder is None:
             first = data.lstrip(_WHITE)[:1]
             decoder = decoder_for(first) if first else None
+            if isinstance(decoder, JSONDecoder):
+                decoder = JSONDecoder(MAX_REPLY)
             if isinstance(decoder, UnknownDecoder):
                 self._give(data, descriptors)
                 self._ends.close("the monitor speaks neither dialect: nothing can be judged")
@@ -261,7 +303,7 @@ class Guard:
             self._decoder = decoder
             if isinstance(decoder, TextDecoder):
                 # Of a longer one a monitor might take the rest for another.
-                self._longest = text_grammar.MAX_COMMAND_LENGTH + 2
+                self._longest = text_grammar.MAX_COMMAND_LENGTH
         self._read(self._decoder, data, descriptors)
         while self._early and not self._stopped:
             said, came_with = self._early.popleft()
@@ -305,7 +347,9 @@ class Guard:
         if message.kind in _REPLIES:
             self._order.answered(slot)
         elif message.kind is Kind.UNDECODED:
-            self._order.unread(message.raw, message.fields["problem"])
+            problem = message.fields["problem"]
+            self._astray = self._astray or problem in (values.TOO_LONG, values.TOO_DEEP)
+            self._order.unread(message.raw, problem)
         else:
             return
         self._order.go_on()
@@ -346,8 +390,11 @@ class Guard:
     def _finish(self) -> None:
         """What the client has said by halves is not sent on."""
         for message in () if self._decoder is None else self._decoder.finish(_TO_MONITOR):
-            verdict = self._judge.unreadable(message.fields["problem"])
-            self._do(message._replace(slot=None), verdict, self._take())
+            if message.raw.strip(_WHITE) or isinstance(self._decoder, TextDecoder):
+                verdict = self._judge.unreadable(message.fields["problem"])
+                self._do(message._replace(slot=None), verdict, self._take())
+            else:
+                self._pass_by(message.raw, self._take())
 
     def when_at_rest(self, then: Callable[[], object]) -> None:
         """
@@ -359,22 +406,30 @@ class Guard:
         then()
 
     def client_is_gone(self) -> None:
-        """What it said goes on, but nothing is said to it."""
+        """What it said goes on, but nothing is said to it, and nothing is delayed any more."""
         self._client_is_there = False
+        if self._delayed is not None:
+            self._drop_what_waits()
 
     def stop(self) -> None:
         """Send nothing more, to either."""
         if self._stopped:
             return
         self._stopped = True
-        if self._delayed is not None:
-            call, _, descriptors = self._delayed
-            call.cancel()
-            close_all(descriptors)
-        for _, descriptors in (*self._early, *self._waiting):
+        self._drop_what_waits()
+        for _, descriptors in self._early:
             close_all(descriptors)
         close_all(self._take())
         self._early.clear()
-        self._waiting.clear()
         self._answers.clear()
         self._asked_all.clear()
+
+    def _drop_what_waits(self) -> None:
+        if self._delayed is not None:
+            call, _, descriptors = self._delayed
+            self._delayed = None
+            call.cancel()
+            close_all(descriptors)
+        for _, descriptors in self._waiting:
+            close_all(descriptors)
+        self._waiting.clear()

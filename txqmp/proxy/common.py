@@ -55,6 +55,7 @@ class CommonMonitor(KeptMonitor):
     :ivar reason: why there is no connection, while there is none.
     :ivar dialect: what it speaks, once it was ready; it must not change.
     :ivar client: the connection, while it takes commands.
+    :ivar lives: how many connections there were that took commands.
     :ivar raw: the event that listeners are told of, as it came, where the client keeps that.
     :ivar commands: the names of those that it has, kept here for as long as it is connected by
         whoever asks for them; None while nobody has.
@@ -78,6 +79,7 @@ class CommonMonitor(KeptMonitor):
         self.dialect = ""
         self._links = links
         self.client: Any = None
+        self.lives = 0
         self.raw = b""
         self._early: list[tuple[Any, bytes]] = []
         self.commands: set[str] | None = None
@@ -108,6 +110,7 @@ class CommonMonitor(KeptMonitor):
 
     async def _attend(self, client: Client, wrapper: TappedProtocol) -> None:
         self.client = client
+        self.lives += 1
         self.dialect = client.dialect
         for listener in self.listeners:
             listener.monitor_ready(client.greeting)

@@ -89,8 +89,11 @@ class Message(NamedTuple):
 class _Decoder:
     """What the two dialects share: bytes to pieces, and what is done with those."""
 
-    def __init__(self, make_splitter: Callable[[int], Any]) -> None:
-        self._splitters = {way: make_splitter(MAX_MESSAGE) for way in Direction}
+    def __init__(self, make_splitter: Callable[[int], Any], max_reply: int | None = None) -> None:
+        self._splitters = {
+            Direction.TO_MONITOR: make_splitter(MAX_MESSAGE),
+            Direction.TO_CLIENT: make_splitter(max_reply or MAX_MESSAGE),
+        }
         self._unanswered = Unanswered()
 
     def feed(self, way: Direction, data: bytes) -> list[tuple[Message, Slot | None]]:
@@ -282,12 +285,16 @@ class TextDecoder(_Decoder):
 
 
 class JSONDecoder(_Decoder):
-    """Reads JSON QMP: values, answered by id."""
+    """
+    Reads JSON QMP: values, answered by id.
+
+    :param max_reply: bytes in a message of the monitor, where they may be more than in another.
+    """
 
     dialect: Dialect = "json"
 
-    def __init__(self) -> None:
-        super().__init__(ValueSplitter)
+    def __init__(self, max_reply: int | None = None) -> None:
+        super().__init__(ValueSplitter, max_reply)
 
     def finish(self, way: Direction) -> Iterator[Message]:
         """

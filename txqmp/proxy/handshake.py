@@ -90,6 +90,14 @@ def _reason(failure: Failure) -> str:
     return "; ".join(str(triple[-1]) for triple in reasons) or failure.getErrorMessage()
 
 
+class Refused(Protocol):
+    """A connection that is not wanted."""
+
+    def connectionMade(self) -> None:
+        """End it."""
+        abort(self.transport)
+
+
 class HandshakeFactory(Factory):
     """
     Has the protocols of another factory made when their connections have shaken hands.
@@ -119,7 +127,8 @@ class HandshakeFactory(Factory):
         """Begin a handshake, or refuse it where there are too many."""
         if len(self.shaking) >= MAX_SHAKING:
             _log.warn("refused {peer}: {limit} handshakes go on", peer=addr, limit=MAX_SHAKING)
-            return None
+            # Twisted's TLS would wrap None as well.
+            return Refused()
         handshake = Handshake(self, addr)
         self.shaking.add(handshake)
         return handshake

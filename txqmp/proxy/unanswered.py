@@ -80,8 +80,9 @@ class Unanswered:
 
     def withdraw(self, slot: Slot) -> None:
         """A command will get no answer."""
-        for index, waiting in enumerate(self._slots):
-            if waiting is slot:
+        # It is nearly always the last.
+        for index in range(len(self._slots) - 1, -1, -1):
+            if self._slots[index] is slot:
                 self._take_at(index)
                 return
 

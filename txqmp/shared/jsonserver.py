@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from txqmp.errors import CommandFailed, ProtocolViolation
@@ -17,8 +18,10 @@ from txqmp.jsonqmp.request import as_command, read
 from txqmp.jsonqmp.server import UNANSWERED, JSONServer, JSONServerFactory, is_oob
 from txqmp.jsonqmp.table import JSONCommandTable
 from txqmp.jsonqmp.values import Junk, Piece
+from txqmp.monitor.closing import abort
+from txqmp.proxy.common import GONE, NoAnswer
 from txqmp.proxy.decode import MAX_MESSAGE
-from txqmp.proxy.descriptors import close_all
+from txqmp.proxy.descriptors import MAX_WAITING, close_all
 from txqmp.proxy.links import Links
 from txqmp.shared.asked import Asked
 from txqmp.shared.connection import Answer
@@ -26,6 +29,8 @@ from txqmp.shared.monitor import SharedMonitor
 from txqmp.shared.names import TAKERS, Names
 from txqmp.shared.server import SharedFactory, SharedServer
 from txqmp.shared.splice import one_line, with_id
+
+_log = Logger()
 
 
 class _Item(NamedTuple):
@@ -82,6 +87,7 @@ class SharedJSONServer(SharedServer, JSONServer):
 
     def monitor_lost(self) -> None:
         """The monitor is gone, and the descriptors that it had."""
+        super().monitor_lost()
         self._names.take_all()
 
     def _greet(self) -> None:
@@ -92,6 +98,11 @@ class SharedJSONServer(SharedServer, JSONServer):
     def take_descriptors(self, descriptors: list[int]) -> None:
         """The client has passed descriptors, with the byte that comes next."""
         self._passed.append((self._received, descriptors))
+        if sum(len(passed) for _, passed in self._passed) > MAX_WAITING:
+            _log.warn(
+                "connection {number}: too many file descriptors wait", number=self.member.number
+            )
+            abort(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         """The client said something."""
@@ -149,9 +160,14 @@ class SharedJSONServer(SharedServer, JSONServer):
         except CommandFailed as denial:
             self._refuse(item, denial, deliver)
         else:
+            monitor = self.factory.monitor
+            life = monitor.lives
             if delay is not None:
                 await delay
-            self._submit(command, item, item.link, deliver)
+            if monitor.lives == life:
+                self._submit(command, item, item.link, deliver)
+            else:
+                self._refuse(item, NoAnswer(GONE), deliver)
         outcome = await answered
         self._hand_out(self._write_outcome(item, outcome))
 

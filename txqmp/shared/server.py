@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -18,7 +18,7 @@ from txqmp.journal.record import Dialect
 from txqmp.monitor.server import END, MonitorServer, MonitorServerFactory
 from txqmp.policy.interface import IJudge
 from txqmp.policy.judged import Judged
-from txqmp.proxy.common import IMonitorListener
+from txqmp.proxy.common import GONE, IMonitorListener, NoAnswer
 from txqmp.proxy.links import Links
 from txqmp.proxy.tapped import CONNECTION
 from txqmp.shared.asked import Asked, Member
@@ -109,7 +109,9 @@ class SharedServer(MonitorServer):
         return []
 
     def monitor_lost(self) -> None:
-        """The monitor is gone, and what clients have left in it."""
+        """The monitor is gone, and what clients have left in it. What is delayed was for it."""
+        if self._delayed is not None:
+            self._delayed.cancel()
 
     # Commands.
 
@@ -151,6 +153,7 @@ class SharedServer(MonitorServer):
         # Until then nothing after it begins.
         self._delayed = delay
         delay.addCallback(self._delay_over, command, item, link, deliver)
+        delay.addErrback(self._delay_cut, item, deliver)
         delay.addErrback(self._unanswered)
         return True
 
@@ -168,6 +171,12 @@ class SharedServer(MonitorServer):
     ) -> None:
         self._delayed = None
         self._submit(command, item, link, deliver)
+
+    def _delay_cut(self, failure: Failure, item: Any, deliver: Callable[[Any], object]) -> None:
+        failure.trap(CancelledError)
+        self._delayed = None
+        if not self._over:
+            self._refuse(item, NoAnswer(GONE), deliver)
 
     def _refuse(self, item: Any, error: CommandError, deliver: Callable[[Any], object]) -> None:
         self._refused(item)
