@@ -20,7 +20,7 @@ from tests.proxy.conversation import Conversation
 from txqmp.journal.record import Dialect
 from txqmp.jsonqmp.values import ValueSplitter
 from txqmp.policy import Action, Client, Policy, ruleset
-from txqmp.policy.guard import Guarding
+from txqmp.policy.guarding import Guarding
 from txqmp.policy.load import parse
 
 SOMEBODY = Client(uid=1000, gid=1000, executable="/usr/bin/socat", local=True)

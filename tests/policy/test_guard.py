@@ -18,7 +18,8 @@ from tests.proxy.conversation import JSON, TEXT, Conversation, command, done, ev
 from txqmp.journal.record import Direction, Kind
 from txqmp.jsonqmp.values import ValueSplitter
 from txqmp.policy import Policy, Verdict
-from txqmp.policy.guard import MAX_HELD, MAX_REPLY, Guard, Guarding
+from txqmp.policy.guard import MAX_HELD, MAX_REPLY, Guard
+from txqmp.policy.guarding import Guarding
 from txqmp.policy.interface import IJudge
 from txqmp.proxy.decode import MAX_MESSAGE
 from txqmp.proxy.descriptors import MAX_WAITING

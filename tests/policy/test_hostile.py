@@ -14,7 +14,7 @@ from tests.proxy.test_hostile import play
 from txqmp.jsonqmp.request import read
 from txqmp.jsonqmp.values import ValueSplitter
 from txqmp.policy import Policy
-from txqmp.policy.guard import Guarding
+from txqmp.policy.guarding import Guarding
 
 READING = Policy.of(allow=["query-*", "info"])
 SLOWLY = policy(rule("delay", 'command = "query-*"\nseconds = 3'))

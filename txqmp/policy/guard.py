@@ -30,10 +30,8 @@ from txqmp.proxy.decode import (
     decoder_for,
 )
 from txqmp.proxy.descriptors import MAX_WAITING, close_all
-from txqmp.proxy.interposed import IInterposer, InterposedSide
+from txqmp.proxy.interposed import IInterposer
 from txqmp.proxy.order import AnswerOrder
-from txqmp.proxy.peer import identify_peer
-from txqmp.proxy.relay import Conversation, Name, Side
 from txqmp.text import grammar as text_grammar
 
 MAX_HELD = 64 * 1024
@@ -47,27 +45,6 @@ _log = Logger()
 _WHITE = b" \t\r\n"
 _REPLIES = (Kind.SUCCESS, Kind.FAILURE, Kind.REJECTION)
 _TO_MONITOR, _TO_CLIENT = Direction.TO_MONITOR, Direction.TO_CLIENT
-
-
-class Guarding:
-    """
-    Holds up what the clients of a relay say to a policy.
-
-    :param judge: an :class:`~txqmp.policy.interface.IJudge`.
-    :param agent: the monitors are guest agents: they speak JSON, and do not greet.
-    """
-
-    def __init__(self, judge: IJudge, agent: bool = False) -> None:
-        self._judge = judge
-        self._agent = agent
-
-    def make_side(self, name: Name, conversation: Conversation) -> Side:
-        """Make an end of a conversation; it is the relay's ``make_side``."""
-        return InterposedSide(name, conversation, self._guard)
-
-    def _guard(self, ends: Any, conversation: Conversation) -> Guard:
-        client = Client.from_peer(identify_peer(ends.client()))
-        return Guard(ends, self._judge, client, conversation.clock, self._agent)
 
 
 @implementer(IInterposer)

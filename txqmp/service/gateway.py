@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from txqmp.gateway.server import GatewayFactory, OnLoss
 from txqmp.gateway.upstream import Upstream
 from txqmp.journal.writer import Journal
-from txqmp.policy.guard import Guarding
+from txqmp.policy.guarding import Guarding
 from txqmp.policy.interface import IJudge
 from txqmp.proxy.peer import describe_peer, identify_peer
 from txqmp.proxy.relay import RelayFactory, Side

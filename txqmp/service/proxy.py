@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 
 from txqmp.faults.plan import FaultPlan
 from txqmp.journal.writer import Journal
-from txqmp.policy.guard import Guarding
+from txqmp.policy.guarding import Guarding
 from txqmp.policy.interface import IJudge
 from txqmp.proxy.meeting import MeetingPoint
 from txqmp.proxy.peer import describe_peer, identify_peer
