@@ -40,15 +40,29 @@ class CommandOptions(Options):
         print(f"txqmp {txqmp.__version__}")
         raise SystemExit(0)
 
-    def want_command(self, problem: str) -> None:
-        """
-        See that one of the commands was given.
 
-        :raises UsageError: none was: the problem, and their names.
+class GroupOptions(CommandOptions):
+    """
+    A command line that has commands of its own, one of which is wanted.
+
+    :cvar wanted: what to say where none was given; their names follow.
+    """
+
+    wanted: str
+
+    def postOptions(self) -> None:
+        """
+        See that there is something to do.
+
+        :raises UsageError: no command was given.
         """
         if self.subCommand is None:
             names = ", ".join(command[0] for command in vars(type(self))["subCommands"])
-            raise UsageError(f"{problem}: {names}")
+            raise UsageError(f"{self.wanted}: {names}")
+
+    def run(self) -> None:
+        """Do what was asked for."""
+        self.subOptions.run()
 
 
 class MixedOptions(CommandOptions):

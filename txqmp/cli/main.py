@@ -8,14 +8,15 @@ from collections.abc import Sequence
 
 from twisted.python.usage import UsageError
 
-from txqmp.cli.command import CommandOptions, subcommand
+from txqmp.cli.command import GroupOptions, subcommand
 from txqmp.errors import MonitorError
 
 
-class TxqmpOptions(CommandOptions):
+class TxqmpOptions(GroupOptions):
     """The command line of ``txqmp``."""
 
     synopsis = "txqmp <command> [options]"
+    wanted = "say what to do"
     longdesc = (
         "Clients, servers and a recording proxy for the monitor of QEMU. "
         "The services are run by twistd: see twistd qmp-proxy --help, twistd qmp-logger --help."
@@ -30,14 +31,6 @@ class TxqmpOptions(CommandOptions):
         subcommand("takeover", "TakeoverOptions", "Record what is said at a running monitor."),
         subcommand("wrap", "WrapOptions", "Start a QEMU with a proxy before its monitors."),
     ]
-
-    def postOptions(self) -> None:
-        """
-        See that there is something to do.
-
-        :raises UsageError: no command was given.
-        """
-        self.want_command("say what to do")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

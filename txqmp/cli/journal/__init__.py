@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from txqmp.cli.command import CommandOptions, subcommand
+from txqmp.cli.command import GroupOptions, subcommand
 
 
-class JournalCommandOptions(CommandOptions):
+class JournalCommandOptions(GroupOptions):
     """The command line of ``txqmp journal``."""
 
     synopsis = "txqmp journal <command> [options] [FILE …]"
+    wanted = "say what to do with the journal"
     longdesc = (
         "Reads what was recorded; each of its commands has a --help of its own.\n\n"
         "Example: txqmp journal show session.jsonl"
@@ -22,15 +23,3 @@ class JournalCommandOptions(CommandOptions):
         subcommand("journal.show", "ShowOptions", "Show what was said."),
         subcommand("journal.stats", "StatsOptions", "Count what was said, and how long it took."),
     ]
-
-    def postOptions(self) -> None:
-        """
-        See that there is something to do.
-
-        :raises UsageError: no command was given.
-        """
-        self.want_command("say what to do with the journal")
-
-    def run(self) -> None:
-        """Do what was asked for."""
-        self.subOptions.run()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from txqmp.cli.command import CommandOptions, subcommand
+from txqmp.cli.command import GroupOptions, subcommand
 
 
-class PolicyCommandOptions(CommandOptions):
+class PolicyCommandOptions(GroupOptions):
     """The command line of ``txqmp policy``."""
 
     synopsis = "txqmp policy <command> [options] FILE …"
+    wanted = "say what to do with a policy"
     longdesc = (
         "Tells who may say what, and what a policy would make of what was recorded; each of its "
         "commands has a --help of its own.\n\n"
@@ -19,15 +20,3 @@ class PolicyCommandOptions(CommandOptions):
         subcommand("policy.learn", "LearnOptions", "Make an allow-list of what was recorded."),
         subcommand("policy.test", "TestOptions", "Show what a policy makes of what was recorded."),
     ]
-
-    def postOptions(self) -> None:
-        """
-        See that there is something to do.
-
-        :raises UsageError: no command was given.
-        """
-        self.want_command("say what to do with a policy")
-
-    def run(self) -> None:
-        """Do what was asked for."""
-        self.subOptions.run()
