@@ -213,3 +213,8 @@ def records(path: Path) -> Sequence[Any]:
     from txqmp.journal.reader import read
 
     return list(read(path))
+
+
+def as_it_happened(path: Path) -> Sequence[Any]:
+    """The same in order of time: in the file other connections may be out of order."""
+    return sorted(records(path), key=lambda record: record.mono)

@@ -17,7 +17,7 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.endpoints import UNIXClientEndpoint
 
 from tests.integration.gateways import MACHINE, connect, gateway, sent, start
-from tests.integration.programs import PATIENCE, ROOT, Programs, eventually, records
+from tests.integration.programs import PATIENCE, ROOT, Programs, as_it_happened, eventually, records
 from tests.integration.talk import Talk
 from txqmp import (
     JSONCommandTable,
@@ -92,7 +92,7 @@ async def test_the_journal_links_what_was_asked_with_what_it_became(
     await daemon.terminate()
 
     story = defaultdict(list)
-    for record in records(folder / "j.jsonl"):
+    for record in as_it_happened(folder / "j.jsonl"):
         if "link" in record.fields:
             said = record.fields.get("command")
             story[record.fields["link"]].append((record.dialect, record.kind, said))

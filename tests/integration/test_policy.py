@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.gateways import connect
-from tests.integration.programs import Program, Programs, records
+from tests.integration.programs import Program, Programs, as_it_happened
 from tests.integration.test_policy_evasions import Monitor, evil, opened, said
 from tests.policy.evasions import (
     NOTHING,
@@ -222,7 +222,7 @@ async def test_a_dry_run_carries_out_and_tells(
         assert talk.say("stop").kind == "OK"
         assert talk.say("info status").data == ["VM status: paused"]
     await daemon.terminate()
-    journal = records(folder / "j.jsonl")
+    journal = as_it_happened(folder / "j.jsonl")
     (verdict,) = [record for record in journal if record.kind is Kind.VERDICT]
     assert (verdict.fields["verdict"], verdict.fields["rule"]) == ("would-deny", "read-only: rest")
     linked = [record for record in journal if record.fields.get("link") == verdict.fields["link"]]
@@ -318,7 +318,7 @@ async def test_a_delay_is_one(programs: Programs, folder: Path) -> None:
     await proxy.terminate()
     said, sent = [
         record.mono
-        for record in sorted(records(folder / "j.jsonl"), key=lambda record: record.mono)
+        for record in as_it_happened(folder / "j.jsonl")
         if record.kind is Kind.COMMAND and record.fields["command"] == "stop"
     ]
     assert sent - said >= 0.2
