@@ -7,6 +7,7 @@ import importlib.util
 import shutil
 import tempfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from tests.judge import judged
 settings.register_profile("txqmp", deadline=None)
 settings.load_profile("txqmp")
 
+_tests = count()
+
 INSTALL = {
     "qemu-system-x86_64": "apt-get install qemu-system-x86",
     "qemu-img": "apt-get install qemu-utils",
@@ -34,6 +37,9 @@ INSTALL = {
 }
 """What the ``peer`` marker knows, and how to get it."""
 
+FREEZING = 100
+"""After so many tests what there is is not looked at again when garbage is collected."""
+
 SETTLING = 20
 """Turns of the reactor in which what a test has closed must be gone."""
 
@@ -44,12 +50,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail, rather than skip, the tests whose real peer is missing",
     )
-
-
-def pytest_collection_finish() -> None:
-    # Each test ends with a collection: let it look at that test's objects only.
-    gc.collect()
-    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -116,6 +116,10 @@ def running_reactor() -> Any:
 def nothing_left(logged_failures: LoggedFailures, running_reactor: Any) -> Iterator[None]:
     """Fail the test that leaves a delayed call, a connection, a port or an unhandled error."""
     reactor = running_reactor
+    if next(_tests) % FREEZING == 0:
+        # Each test ends with a collection, which pytest's reports would make slower and slower.
+        gc.collect()
+        gc.freeze()
     before = _in_use(reactor)
     yield
     left = _in_use(reactor) - before

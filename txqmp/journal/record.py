@@ -339,7 +339,7 @@ def from_object(value: dict[str, Any]) -> Record:
 
 def iso_time(time: float) -> str:
     """
-    Write a time as ISO 8601 in UTC, with microseconds.
+    Write a time as ISO 8601 in UTC, with microseconds; they are exact until 2106.
 
     :param time: seconds since the epoch.
     :raises ValueError: if it is not between the years 1970 and 9999.
