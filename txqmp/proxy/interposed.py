@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IPushProducer
@@ -206,8 +207,8 @@ class Ends:
     ) -> None:
         self._from = {Direction.TO_MONITOR: client, Direction.TO_CLIENT: monitor}
         self._conversation = conversation
-        self.fault = conversation.fault
-        self.verdict = conversation.verdict
+        self.fault = partial(conversation.tell, "fault")
+        self.verdict = partial(conversation.tell, "verdict")
         self.close = conversation.close
 
     def client(self) -> Any:

@@ -25,7 +25,6 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txqmp.errors import GreetingTimeout
-from txqmp.journal.record import Direction
 from txqmp.monitor.closing import CLOSE_TIMEOUT, GracefulClose, abort
 from txqmp.monitor.observer import OneShotObserver
 from txqmp.monitor.writing import is_plain, write_at_once
@@ -258,39 +257,28 @@ class Conversation:
         """One end said something, and it was passed on."""
         said = (data, descriptors) if descriptors else (data,)
         if side.name == "client":
-            self._tell("to_monitor", *said)
+            self.tell("to_monitor", *said)
         else:
             if self._greeting_timer is not None and side.greets(data):
                 self.wait_no_more()
-            self._tell("to_client", *said)
-
-    def fault(
-        self,
-        way: Direction,
-        fields: dict[str, Any],
-        of_last: bool = False,
-        withheld: bytes = b"",
-        delivered: int = 0,
-    ) -> None:
-        """Something was done to it on purpose: see :meth:`~txqmp.proxy.hearing.ITap.fault`."""
-        self._tell("fault", way, fields, of_last, withheld, delivered)
-
-    def verdict(self, fields: dict[str, Any], raw: bytes, sent: bool) -> None:
-        """A policy has judged a command: see :meth:`~txqmp.proxy.hearing.ITap.verdict`."""
-        self._tell("verdict", fields, raw, sent)
+            self.tell("to_client", *said)
 
     def _open(self) -> None:
         if self._tap is None:
-            self._tell("opened")
+            self.tell("opened")
 
-    def _tell(self, what: str, *args: Any) -> None:
-        """Let the tap hear; whatever becomes of it, the conversation goes on."""
+    def tell(self, what: str, *args: Any, **named: Any) -> None:
+        """
+        Let the tap hear; whatever becomes of it, the conversation goes on.
+
+        :param what: a method of :class:`~txqmp.proxy.hearing.ITap`; the rest is for that.
+        """
         if self._deaf:
             return
         try:
             if self._tap is None:
                 self._tap = self._tap_for(self._client_wire, self.number)
-            getattr(self._tap, what)(*args)
+            getattr(self._tap, what)(*args, **named)
         except Exception:
             self._deaf = True
             _log.failure("connection {number}: the tap failed", number=self.number)
@@ -324,7 +312,7 @@ class Conversation:
             self.wait_no_more()
             reason, by = self._ending or ("", "proxy")
             self._open()
-            self._tell("closed", reason, by)
+            self.tell("closed", reason, by)
             if not self._factory.quiet:
                 _log.info(
                     "connection {number}: closed by the {by}: {reason}",
