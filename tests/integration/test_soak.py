@@ -17,7 +17,15 @@ LONG_LINE = 6 << 20
 """Bytes; more than any limit."""
 
 
-@pytest.mark.parametrize("name", MODES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=[pytest.mark.peer("qemu-system-x86_64")] if mode.real else [], id=name
+        )
+        for name, mode in MODES.items()
+    ],
+)
 async def test_nothing_is_lost(
     name: str, folder: Path, programs: Programs, running_reactor: Any
 ) -> None:

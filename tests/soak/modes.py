@@ -17,6 +17,7 @@ class Mode(NamedTuple):
     :ivar ports: what clients speak, at each of the proxy's ports.
     :ivar shared: all clients have one connection to the monitor.
     :ivar exact: the bytes that the proxy passes on are those that it got.
+    :ivar real: the monitor is a QEMU's.
     :ivar guarded: what has ``device_del`` in it is denied.
     """
 
@@ -27,6 +28,7 @@ class Mode(NamedTuple):
     shared: bool = False
     exact: bool = False
     guarded: bool = False
+    real: bool = False
     decoded: bool = True
 
 
@@ -45,6 +47,15 @@ MODES = {
         Mode(
             "shared-guarded", "json", ("json", "text"), ("--shared", *READ_ONLY),
             shared=True, guarded=True,
+        ),
+        # Random bytes are bound to have a "q" in a line of its own.
+        Mode(
+            "shared-qemu", "json", ("json", "text"), ("--shared", "--coalesce", "--deny=quit"),
+            shared=True, real=True,
+        ),
+        Mode(
+            "gateway-qemu", "json", ("text",), ("--dialect=text", "--deny=quit"),
+            shared=True, real=True,
         ),
     )
 }  # fmt: skip

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
+from collections.abc import Callable
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
 from random import Random
 from typing import Any
 
+from twisted.internet.endpoints import UNIXServerEndpoint
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -27,29 +32,45 @@ _GREETING = (
     b'{"QMP": {"version": {"qemu": {"micro": %d, "minor": 2, "major": 7}, "package": ""},'
     b' "capabilities": ["oob"]}}\r\n'
 )
+_UNREADABLE = b'{"error": {"class": "GenericError", "desc": "JSON"}}\r\n'
 _TEXT_GREETING = b"+ OK QEMU 7.2.%d QMP 0.1\r\n"
 LONG_LINE = 64 << 20
 FLOOD = 20_000
 """Events of a monitor that floods; the journal of a round is read within a minute."""
 
-NUMBER = re.compile(rb'"micro": (\d+),|QEMU 7\.2\.(\d+) ')
+IN_ORDER = (GOOD, "late", "bytewise", "flood")
+"""Those that answer all, if late."""
+
+NUMBER = re.compile(rb'"micro": (\d+),|QEMU [0-9]+\.[0-9]+\.(\d+) ')
 """Which connection a greeting is of."""
+
+
+def filling(mark: str) -> str:
+    """What goes with a mark, both ways: every byte of it can be looked at; now and then much."""
+    digest = sha256(mark.encode()).hexdigest()
+    return digest * (200 if digest[0] == "0" else 1)
 
 
 class Monitors(Factory):
     """
     What a proxy connects to.
 
+    :param path: the socket.
     :ivar made: the connections, by their numbers.
     :ivar refusing: for how many of those that come next there is none.
     :ivar bad: the part of them that is not good.
     :ivar calm: those that come next are good.
+    :ivar delay: seconds at most that one that is late waits before what comes next.
     :ivar long_line: bytes in a long one.
     """
 
     noisy = False
 
-    def __init__(self, dialect: str, dice: Random, ledger: Ledger, reactor: Any) -> None:
+    def __init__(
+        self, dialect: str, path: Path, dice: Random, ledger: Ledger, reactor: Any
+    ) -> None:
+        self._path = path
+        self._port: Any = None
         self.dialect = dialect
         self.dice = dice
         self.ledger = ledger
@@ -58,6 +79,7 @@ class Monitors(Factory):
         self.refusing = 0
         self.bad = 0.5
         self.calm = False
+        self.delay = 0.1
         self.long_line = LONG_LINE
 
     def buildProtocol(self, addr: Any) -> Any:
@@ -73,12 +95,28 @@ class Monitors(Factory):
         monitor = self.made[number] = Monitor(self, number, behaviour)
         return monitor
 
+    async def begin(self) -> None:
+        """Listen."""
+        endpoint = UNIXServerEndpoint(self.reactor, str(self._path))
+        self._port = await endpoint.listen(self)
+
+    async def end(self) -> None:
+        """Listen no more."""
+        await self._port.stopListening()
+
+    def of(self, number: int) -> Monitor | None:
+        """Say which one has this number in its greeting."""
+        return self.made.get(number)
+
     def restart(self) -> None:
         """End all connections, without a word; refuse some for a while."""
-        if not any(monitor.open for monitor in self.made.values()):
-            return
-        self.ledger.faults["monitor restarts"] += 1
-        self.refusing = self.dice.choice([0, 0, 1, 2])
+        if any(monitor.open for monitor in self.made.values()):
+            self.ledger.faults["monitor restarts"] += 1
+            self.refusing = self.dice.choice([0, 0, 1, 2])
+            self.end_all()
+
+    def end_all(self) -> None:
+        """End all connections, without a word."""
         for monitor in self.made.values():
             if monitor.open:
                 monitor.was_ended = True
@@ -108,6 +146,7 @@ class Monitor(Protocol):
         self._sending = False
         self._full = False
         self._last = False
+        self._is_silent = False
         self._was_long = False
         self._ends_after = factory.dice.randint(1, 20)
         json_speaks = factory.dialect == "json"
@@ -119,9 +158,9 @@ class Monitor(Protocol):
         return self.transport
 
     @property
-    def is_good(self) -> bool:
-        """Whether it has behaved, and nobody has ended it."""
-        return self.behaviour == GOOD and not self.was_ended
+    def is_in_order(self) -> bool:
+        """Whether it answers all, if late, and nobody has ended it."""
+        return self.behaviour in IN_ORDER and not self.was_ended
 
     def connectionMade(self) -> None:
         """Greet."""
@@ -154,14 +193,14 @@ class Monitor(Protocol):
             if self.monitors.dialect == "json":
                 if isinstance(piece, Junk):
                     if piece.problem not in UNANSWERED:
-                        self._answer(b'{"error": {"class": "GenericError", "desc": "JSON"}}\r\n')
+                        self._answer(lambda: _UNREADABLE)
                 else:
-                    self._answer(self._json(piece.raw))
+                    self._answer(partial(self._json, piece.raw))
             elif isinstance(piece, Overlong):
                 if piece.last:
-                    self._answer(b"- BAD line too long\r\n")
+                    self._answer(lambda: b"- BAD line too long\r\n")
             elif piece.strip():
-                self._answer(self._text(piece))
+                self._answer(partial(self._text, piece))
 
     def _json(self, raw: bytes) -> bytes:
         try:
@@ -177,7 +216,10 @@ class Monitor(Protocol):
         elif name == "query-status":
             answer["return"] = {"status": "running", "running": True, "singlestep": False}
             if isinstance(arguments, dict) and "nonce" in arguments:
-                answer["return"]["nonce"] = arguments["nonce"]
+                nonce = answer["return"]["nonce"] = arguments["nonce"]
+                answer["return"] |= {"serial": self.serial, "filling": filling(str(nonce))}
+                if arguments.get("filling", answer["return"]["filling"]) != filling(str(nonce)):
+                    answer["return"]["filling"] = "came as another"
         elif name in ("qmp_capabilities", "closefd"):
             answer["return"] = {}
         elif name == "query-commands":
@@ -191,7 +233,8 @@ class Monitor(Protocol):
     def _text(self, line: bytes) -> bytes:
         words = line.split()
         if words[0] in (b"help", b"info"):
-            output = b"= " + b" ".join(words[1:]) + b"\r\n"
+            nonce = b" ".join(words[1:]).decode("latin-1")
+            output = f"= {nonce} {self.serial} {filling(nonce)}\r\n".encode("latin-1")
             if self.behaviour == "huge":
                 output += b"= " + b"x" * self._much() + b"\r\n"
             return output + b"+ OK " + words[0] + b" completed\r\n"
@@ -210,9 +253,9 @@ class Monitor(Protocol):
             self.monitors.ledger.faults["monitor long line"] += 1
         return size
 
-    def _answer(self, answer: bytes) -> None:
+    def _answer(self, make: Callable[[], bytes]) -> None:
         dice, ledger = self.monitors.dice, self.monitors.ledger
-        if self._last and self.behaviour == "closing":
+        if self._is_silent or (self._last and self.behaviour == "closing"):
             return  # it has said its last
         self._answered += 1
         floods = self.behaviour == "flood" and self.serial < FLOOD
@@ -220,14 +263,14 @@ class Monitor(Protocol):
             self._event()
         if self.behaviour == "garbage" and dice.random() < 0.2:
             self._out(dice.choice([b"\xff\x00{]\r\n", b'{"x": 1}\r\n', b"\r\n\r\n", b"= \r\n"]))
+        answer = make()
         if self.behaviour == "closing" and self._answered >= self._ends_after:
-            self._out(answer[: dice.randint(0, len(answer))])
             ledger.faults["monitor closes in mid-value"] += 1
             self._last = True
+            self._out(answer[: dice.randint(0, len(answer))])
         elif self.behaviour == "half-closing" and self._answered >= self._ends_after:
+            self._is_silent = True
             self._out(answer)
-            self.wire.unregisterProducer()
-            self.wire.loseWriteConnection()
         else:
             self._out(answer)
 
@@ -253,7 +296,7 @@ class Monitor(Protocol):
             data = self._queue.popleft()
             self.said += data
             self.wire.write(data)
-            delay = {"late": self.monitors.dice.random() * 0.1, "bytewise": 0.0}
+            delay = {"late": self.monitors.dice.random() * self.monitors.delay, "bytewise": 0.0}
             if self.behaviour in delay and self._queue:
                 self._sending = True
                 self.monitors.reactor.callLater(delay[self.behaviour], self._send)
@@ -274,6 +317,11 @@ class Monitor(Protocol):
         """It is over."""
 
     def _close_when_done(self) -> None:
-        if self._last and not self._queue and self.open:
+        if self._queue or not self.open:
+            return
+        if self._last:
             self.wire.unregisterProducer()
             self.wire.loseConnection()
+        elif self._is_silent:
+            self.wire.unregisterProducer()
+            self.wire.loseWriteConnection()

@@ -11,16 +11,19 @@ from time import monotonic
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.endpoints import UNIXClientEndpoint, UNIXServerEndpoint
+from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.error import ConnectError
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 
 from tests.integration.programs import Program, Programs, eventually
-from tests.soak.clients import Behaved, Client, Soak
+from tests.soak.bad import BAD, Bad
+from tests.soak.behaved import WELL_BEHAVED, Behaved
+from tests.soak.clients import Client, Soak
 from tests.soak.ledger import Ledger, Loss
+from tests.soak.machines import Machines
 from tests.soak.modes import Mode
-from tests.soak.monitors import LONG_LINE, Monitors
+from tests.soak.monitors import GOOD, LONG_LINE, Monitors
 
 AT_A_TIME = 12
 PATIENCE = 60.0
@@ -77,16 +80,25 @@ class Round:
         self._folder = folder
         self._programs = programs
         self._reactor = reactor
-        self._monitors = Monitors(mode.monitor, Random(self.dice.random()), ledger, reactor)
+        self._monitors = self._make_monitors(folder / "monitor.sock", long_line)
         self.soak = Soak(mode, Random(self.dice.random()), ledger, self._monitors, reactor)
-        if mode.shared:
-            # A bad one is everybody's.
-            self._monitors.bad = 0.25
-        self.soak.long_line = self._monitors.long_line = long_line
+        self.soak.long_line = long_line
         self._number = 0
         self._sent = self._received = 0
         self._kept: set[bytes] = set()
         self._paths = [folder / f"{index}.sock" for index in range(len(mode.ports))]
+
+    def _make_monitors(self, path: Path, long_line: int) -> Any:
+        if self.mode.real:
+            return Machines(self._programs, path, self.ledger)
+        dice = Random(self.dice.random())
+        monitors = Monitors(self.mode.monitor, path, dice, self.ledger, self._reactor)
+        monitors.long_line = long_line
+        if self.mode.shared:
+            # A bad one is everybody's.
+            monitors.bad = 0.25
+            monitors.delay = 0.01
+        return monitors
 
     async def run(self, connections: int | None = None, seconds: float | None = None) -> None:
         """
@@ -94,8 +106,7 @@ class Round:
 
         :raises Loss: something was lost.
         """
-        endpoint: Any = UNIXServerEndpoint(self._reactor, str(self._folder / "monitor.sock"))
-        port = await endpoint.listen(self._monitors)
+        await self._monitors.begin()
         began = monotonic()
         try:
             proxy = await self._start()
@@ -109,7 +120,7 @@ class Round:
             await self._stop(proxy)
         finally:
             self.soak.is_ending = True
-            await port.stopListening()
+            await self._monitors.end()
             self.ledger.seconds += monotonic() - began
         await self._read_journal()
 
@@ -135,9 +146,18 @@ class Round:
             self._number += 1
             port = self.dice.randrange(len(self._paths))
             with suppress(Loss):
-                await self._serve(self.soak.make(self._number, port), self._paths[port])
+                await self._serve(self._make_client(self._number, port), self._paths[port])
             if self.dice.random() < (SHARED_RESTARTS if self.mode.shared else RESTARTS):
                 self._monitors.restart()
+
+    def _make_client(self, number: int, port: int) -> Client:
+        dialect, dice = self.mode.ports[port], self.soak.dice
+        if dice.random() < 0.6:
+            return Behaved(number, dice.choice(WELL_BEHAVED), dialect, self.soak)
+        sort = dice.choice(BAD)
+        if sort == "long line" and dice.random() < 0.8:
+            sort = "mute"
+        return Bad(number, sort, dialect, self.soak)
 
     async def _serve(self, client: Client, path: Path) -> None:
         factory = Factory.forProtocol(lambda: client)  # type: ignore[arg-type]
@@ -149,7 +169,7 @@ class Round:
             self.ledger.check(False, f"{client}: cannot connect: {error}")
         self.ledger.connections += 1
         limit = self._reactor.callLater(PATIENCE, self._give_up, client)
-        if isinstance(client, Behaved):
+        if isinstance(client, Behaved) and not self.mode.shared:
             # A monitor that is silent, or late, owes it nothing.
             client.later(CONTENT, self._be_content, client)
         await client.over
@@ -158,8 +178,9 @@ class Round:
         await self._compare(client)
 
     def _be_content(self, client: Behaved) -> None:
-        if client.monitor is None or not client.monitor.is_good or client.was_told:
-            client.wire.abortConnection()
+        # What it is to get is to come within the patience; from a good one, soon.
+        if client.monitor is None or client.monitor.behaviour != GOOD:
+            client.leave()
 
     def _give_up(self, client: Client) -> None:
         self.soak.see(False, f"{client}: not over after {PATIENCE:g} s")
@@ -182,6 +203,9 @@ class Round:
             self.soak.see(
                 said.startswith(heard), f"{client}: other bytes went: {_difference(said, heard)}"
             )
+            if self.mode.exact and client.heard_end:
+                all_of_it = len(heard) == len(said) or monitor.was_ended
+                self.soak.see(all_of_it, f"{client}: {len(heard)} of {len(said)} bytes came")
             if self.mode.guarded:
                 self.soak.see(b"device_del" not in monitor.received, f"{client}: not denied")
             self._received += len(monitor.received)
@@ -199,10 +223,7 @@ class Round:
     async def _look_after(self, proxy: Program, files: int) -> None:
         """Nothing but good clients and monitors: all is as it was."""
         self._monitors.refusing = 0
-        for monitor in self._monitors.made.values():
-            if monitor.open:
-                monitor.was_ended = True
-                monitor.wire.abortConnection()
+        self._monitors.end_all()
         await self._serve_all_ports(proxy)
         try:
             await eventually(lambda: _files(proxy) <= files)
