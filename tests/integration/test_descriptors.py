@@ -11,17 +11,13 @@ from tests.integration.programs import Programs, eventually, records
 from txqmp.journal import Kind
 
 
-def open_files(pid: int) -> list[str]:
-    return sorted(str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir())
-
-
 async def test_a_thousand_each_at_its_place(programs: Programs, folder: Path) -> None:
     path = folder / "proxy.sock"
     proxy = programs.twistd(
         "qmp-proxy", "--connect", "unix:monitor.sock", "--listen", f"unix:{path}"
     )
     await proxy.says(b"ready")
-    before = open_files(proxy.pid)
+    before = proxy.open_files()
     passing = programs.python(
         "-m",
         "tests.integration.passing",
@@ -35,7 +31,7 @@ async def test_a_thousand_each_at_its_place(programs: Programs, folder: Path) ->
     assert result["descriptors"] == 1000
     assert result["in_place"]
     # The proxy notices that both are gone, and holds nothing that it did not hold before.
-    await eventually(lambda: open_files(proxy.pid) == before)
+    await eventually(lambda: proxy.open_files() == before)
     await proxy.terminate()
     commands = [r for r in records(folder / "qmp-proxy.jsonl") if r.kind is Kind.COMMAND]
     told = {
@@ -53,11 +49,11 @@ async def test_a_real_qemu_takes_them(programs: Programs, folder: Path) -> None:
     path = folder / "proxy.sock"
     proxy = programs.twistd("qmp-proxy", "--connect", "unix:qemu.sock", "--listen", f"unix:{path}")
     await proxy.says(b"ready")
-    before = open_files(proxy.pid)
+    before = proxy.open_files()
     asking = programs.python("-m", "tests.integration.handing", str(path))
     assert await asking.ends() == 0, asking.err
     assert json.loads(asking.out) == {"getfd": 20, "add-fd": 20, "opaques": 20, "viewer": "RFB"}
-    await eventually(lambda: open_files(proxy.pid) == before)
+    await eventually(lambda: proxy.open_files() == before)
     await proxy.terminate()
     given = [
         record.fields["command"]

@@ -10,7 +10,6 @@ import pytest
 from twisted.internet.endpoints import UNIXClientEndpoint
 
 from tests.integration.programs import Program, Programs, eventually, records
-from tests.integration.test_descriptors import open_files
 from txqmp.errors import CommandFailed
 from txqmp.journal.record import Kind
 from txqmp.text.client import TextClient, TextClientFactory
@@ -168,7 +167,7 @@ async def test_descriptors_travel_with_their_commands(programs: Programs, folder
     assert await failing.ends() == 1
     assert b"injected fault" in failing.err
     # That of the command which never reached the monitor is closed.
-    await eventually(lambda: not any("memfd" in name for name in open_files(program.pid)))
+    await eventually(lambda: not any("memfd" in name for name in program.open_files()))
     await program.terminate()
     passed = journal(folder, Kind.COMMAND)
     assert sum(r.fields.get("descriptors", 0) for r in passed) == 42

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.integration.programs import Program, Programs, eventually, records
-from tests.integration.test_descriptors import open_files
 from txqmp.journal import Kind
 
 MEGABYTE = 1 << 20
@@ -61,7 +60,7 @@ async def test_two_who_hand_descriptors_of_the_same_names(programs: Programs, fo
     await programs.qemu("qemu.sock", "-machine", "none", "-nodefaults", *viewers)
     proxy = await shared(programs)
     await proxy.says(b": connected")
-    before = open_files(proxy.pid)
+    before = proxy.open_files()
     pair = [
         programs.python("-m", "tests.integration.handing", str(folder / "proxy.sock"))
         for _ in range(2)
@@ -70,7 +69,7 @@ async def test_two_who_hand_descriptors_of_the_same_names(programs: Programs, fo
         assert await handing.ends() == 0, handing.err
         done = json.loads(handing.out)
         assert done == {"getfd": 20, "add-fd": 20, "opaques": 20, "viewer": "RFB"}
-    await eventually(lambda: open_files(proxy.pid) == before)
+    await eventually(lambda: proxy.open_files() == before)
 
 
 @pytest.mark.peer("qemu-system-x86_64")

@@ -226,14 +226,14 @@ class Round:
         self._monitors.end_all()
         await self._serve_all_ports(proxy)
         try:
-            await eventually(lambda: _files(proxy) <= files)
+            await eventually(lambda: len(proxy.open_files()) <= files)
         except AssertionError:
             self.ledger.check(
-                False, f"{self.mode.name}: {files} files at first, then {_open(proxy)}"
+                False, f"{self.mode.name}: {files} files at first, then {proxy.open_files()}"
             )
         before, after = self.ledger.files
-        if not before or _files(proxy) - files > after - before:
-            self.ledger.files = files, _files(proxy)
+        if not before or len(proxy.open_files()) - files > after - before:
+            self.ledger.files = files, len(proxy.open_files())
         status = Path(f"/proc/{proxy.pid}/status").read_text()
         resident = int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) * 1024
         self.ledger.resident = max(self.ledger.resident, resident)
@@ -255,7 +255,7 @@ class Round:
                 client = Behaved(self._number, "good", self.mode.ports[port], self.soak)
                 await self._serve(client, path)
                 await deferLater(self._reactor, 0.05)
-        return _files(proxy)
+        return len(proxy.open_files())
 
     async def _stop(self, proxy: Program) -> None:
         self.soak.is_ending = True
@@ -335,16 +335,3 @@ def _without_denials(heard: bytes) -> bytes:
     """The whole lines that the monitor has said, without their ends."""
     whole, _, _ = heard.rpartition(b"\n")
     return _DENIAL.sub(b"", whole).translate(None, b"\r\n")
-
-
-def _open(proxy: Program) -> list[str]:
-    """What it has open."""
-    found = []
-    for path in Path(f"/proc/{proxy.pid}/fd").iterdir():
-        with suppress(FileNotFoundError):
-            found.append(str(path.readlink()))
-    return sorted(found)
-
-
-def _files(proxy: Program) -> int:
-    return len(_open(proxy))
