@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -120,6 +121,16 @@ class Program(ProcessProtocol):
             with suppress(FileNotFoundError):  # closed in between
                 names.append(str(link.readlink()))
         return sorted(names)
+
+    async def closes_all_but(self, names: list[str]) -> None:
+        """Wait until it has no files open but these (some of which it may have closed)."""
+
+        def others() -> Counter[str]:
+            return Counter(self.open_files()) - Counter(names)
+
+        with suppress(AssertionError):
+            await eventually(lambda: not others())
+        assert not others()
 
 
 class Programs:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.programs import Programs, eventually, records
+from tests.integration.programs import Programs, records
 from txqmp.journal import Kind
 
 
@@ -31,7 +31,7 @@ async def test_a_thousand_each_at_its_place(programs: Programs, folder: Path) ->
     assert result["descriptors"] == 1000
     assert result["in_place"]
     # The proxy notices that both are gone, and holds nothing that it did not hold before.
-    await eventually(lambda: proxy.open_files() == before)
+    await proxy.closes_all_but(before)
     await proxy.terminate()
     commands = [r for r in records(folder / "qmp-proxy.jsonl") if r.kind is Kind.COMMAND]
     told = {
@@ -53,7 +53,7 @@ async def test_a_real_qemu_takes_them(programs: Programs, folder: Path) -> None:
     asking = programs.python("-m", "tests.integration.handing", str(path))
     assert await asking.ends() == 0, asking.err
     assert json.loads(asking.out) == {"getfd": 20, "add-fd": 20, "opaques": 20, "viewer": "RFB"}
-    await eventually(lambda: proxy.open_files() == before)
+    await proxy.closes_all_but(before)
     await proxy.terminate()
     given = [
         record.fields["command"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.programs import Program, Programs, eventually, records
+from tests.integration.programs import Program, Programs, records
 from txqmp.journal import Kind
 
 MEGABYTE = 1 << 20
@@ -69,7 +69,7 @@ async def test_two_who_hand_descriptors_of_the_same_names(programs: Programs, fo
         assert await handing.ends() == 0, handing.err
         done = json.loads(handing.out)
         assert done == {"getfd": 20, "add-fd": 20, "opaques": 20, "viewer": "RFB"}
-    await eventually(lambda: proxy.open_files() == before)
+    await proxy.closes_all_but(before)
 
 
 @pytest.mark.peer("qemu-system-x86_64")
