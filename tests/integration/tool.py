@@ -8,16 +8,23 @@ from pathlib import Path
 
 
 class Tool:
-    """A client as tools write them: a blocking socket."""
+    """
+    A client as tools write them: a blocking socket.
+
+    :ivar heard: all that it has heard.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         connection.settimeout(60)
         self._wire = connection
         self._lines = connection.makefile("rb")
+        self.heard = b""
 
     def hear(self) -> dict[str, object]:
         """The next message."""
-        return json.loads(self._lines.readline())  # type: ignore[no-any-return]
+        line = self._lines.readline()
+        self.heard += line
+        return json.loads(line)  # type: ignore[no-any-return]
 
     def ask(self, command: str) -> dict[str, object]:
         """Send a command, and take its answer."""
@@ -45,6 +52,11 @@ class Tool:
     def ended(self) -> bool:
         """Whether the connection is at its end, instead of a line."""
         return self._lines.readline() == b""
+
+    def hear_out(self) -> bytes:
+        """All there was, when the end has come."""
+        self.heard += self._lines.read()
+        return self.heard
 
     def close(self) -> None:
         self._lines.close()

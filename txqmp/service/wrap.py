@@ -23,7 +23,7 @@ from twisted.internet.defer import Deferred, DeferredList, DeferredLock
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
 from twisted.internet.error import ConnectError, ConnectionDone, NoProtocol
 from twisted.internet.error import ConnectionRefusedError as Refused
-from twisted.internet.interfaces import IReadDescriptor, IStreamClientEndpoint
+from twisted.internet.interfaces import IDelayedCall, IReadDescriptor, IStreamClientEndpoint
 from twisted.logger import (
     FilteringLogObserver,
     Logger,
@@ -37,6 +37,7 @@ from zope.interface import implementer
 
 from txqmp.journal.writer import Journal
 from txqmp.monitor.adopt import adopt_connection, adopt_port
+from txqmp.monitor.closing import CLOSE_TIMEOUT
 from txqmp.proxy.endpoints import DescriptorClientEndpoint
 from txqmp.proxy.peer import describe_peer
 from txqmp.proxy.relay import Conversation, RelayFactory
@@ -159,6 +160,7 @@ class WrapService(MultiService):
         self._ports: list[Any] = []
         self._posts: list[PostFactory] = []
         self._ending = False
+        self._last_call: IDelayedCall | None = None
         self._over: Deferred[None] = Deferred()
 
     def when_over(self) -> Deferred[None]:
@@ -256,6 +258,13 @@ class WrapService(MultiService):
         if not self._ports and all(not post.conversations for post in self._posts):
             self.finish()
 
+    def _told_to_end(self) -> None:
+        # Who is still reading gets what there is; told again, we wait for nobody.
+        if self._last_call is None:
+            self._last_call = self._reactor.callLater(CLOSE_TIMEOUT, self._abort)
+        elif self._last_call.active():
+            self._last_call.reset(0)
+
     def _abort(self) -> None:
         for relay in self._posts:
             for conversation in list(relay.conversations):
@@ -275,9 +284,12 @@ class WrapService(MultiService):
         for port in self._ports:
             await port.stopListening()
         over = DeferredList([relay.finish() for relay in self._posts])
-        # From now on there is only a client to wait for, and that may be told to end.
-        signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(self._abort))
+        # From now on there are only clients to wait for, and that may have an end.
+        told = self._told_to_end
+        signal.signal(signal.SIGTERM, lambda *_: self._reactor.callFromThread(told))
         await over
+        if self._last_call is not None and self._last_call.active():
+            self._last_call.cancel()
         await self._journal.close()
         shutil.rmtree(self._plan.folder, ignore_errors=True)
 
