@@ -165,6 +165,11 @@ WRITES = [
     Evasion("the log on a line", line(f"chardev-add null,id=c4,logfile={EVIL}/x")),
     Evasion("the log of QEMU", line(f"logfile {EVIL}/x")),
     Evasion(
+        "what goes over USB",
+        command("device_add", driver="usb-tablet", id="u0", pcap=f"{EVIL}/x"),
+    ),
+    Evasion("what goes over USB, on a line", line(f"device_add usb-kbd,id=u1,pcap={EVIL}/x")),
+    Evasion(
         "an object that dumps",
         command("object-add", **{"qom-type": "filter-dump", "id": "o", "file": f"{EVIL}/x"}),
         False,
@@ -381,6 +386,7 @@ TEXT_REACHES = [
         "device_add usb-tablet,driver=usb-host",
         'device_add "driver=usb-tablet,driver=vfio-pci,host=00:01.0"',
         "device_add loader,file=EVIL/r",
+        "device_add usb-tablet,pcap=EVIL/x",
         "object_add secret,id=s,file=EVIL/r",
         "object_add {'qom-type':'secret','id':'s','file':'EVIL/r'}",
         "netdev_add tap,id=t",
