@@ -140,6 +140,8 @@ WRITES = [
     Evasion("a detour over this folder", line(f'memsave 0 16 "{EVIL}/./x"')),
     Evasion("a detour over the root", line(f'memsave 0 16 "/tmp/..{EVIL}/x"')),
     Evasion("a detour over a process", line(f'memsave 0 16 "/proc/self/root{EVIL}/x"')),
+    Evasion("and on from its root", line(f'memsave 0 16 "/proc/self/root/..{EVIL}/x"')),
+    Evasion("and once more", line(f'memsave 0 16 "/proc/self/root/proc/self/root{EVIL}/x"')),
     Evasion(
         "so long that QEMU drops the end",
         line('memsave 0 16 "' + EVIL.rjust(1021, "/") + '/xmore"'),
