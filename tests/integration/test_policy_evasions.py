@@ -90,7 +90,8 @@ async def test_those_that_stop(programs: Programs, folder: Path) -> None:
 
 
 async def test_those_that_write(programs: Programs, folder: Path, evil: Path) -> None:
-    await programs.qemu("qemu.sock", "-machine", "pc,accel=tcg", "-nodefaults", "-S")
+    machine = ("-machine", "pc,accel=tcg", "-nodefaults", "-S", "-device", "qemu-xhci")
+    await programs.qemu("qemu.sock", *machine)
     monitor = Monitor(folder / "qemu.sock")
     found = {}
     for evasion in WRITES:

@@ -154,3 +154,21 @@ async def test_a_descriptor_that_is_none(programs: Programs) -> None:
     proxy = programs.twistd("qmp-proxy", "--listen", "fd:77")
     assert await proxy.ends() == 1
     assert b"--listen fd:77: fd:77: Bad file descriptor" in proxy.out + proxy.err
+
+
+async def test_a_monitor_that_has_more_than_enough_clients(
+    programs: Programs, folder: Path
+) -> None:
+    proxy = programs.twistd(
+        "qmp-proxy",
+        *("--connect", f"unix:{folder}/qemu.sock"),
+        *("--listen", f"unix:{folder}/proxy.sock"),
+    )
+    await proxy.says(b"ready")
+    # One is all that may wait at it, and it takes none.
+    with listening_at(folder / "qemu.sock") as port:
+        port.listen(0)
+        first, second = connected_to(folder / "qemu.sock"), connected_to(folder / "proxy.sock")
+        await proxy.says(b"connection 1: cannot connect to the monitor: it takes no more conn")
+        first.close()
+        second.close()

@@ -140,6 +140,8 @@ WRITES = [
     Evasion("a detour over this folder", line(f'memsave 0 16 "{EVIL}/./x"')),
     Evasion("a detour over the root", line(f'memsave 0 16 "/tmp/..{EVIL}/x"')),
     Evasion("a detour over a process", line(f'memsave 0 16 "/proc/self/root{EVIL}/x"')),
+    Evasion("and on from its root", line(f'memsave 0 16 "/proc/self/root/..{EVIL}/x"')),
+    Evasion("and once more", line(f'memsave 0 16 "/proc/self/root/proc/self/root{EVIL}/x"')),
     Evasion(
         "so long that QEMU drops the end",
         line('memsave 0 16 "' + EVIL.rjust(1021, "/") + '/xmore"'),
@@ -164,6 +166,11 @@ WRITES = [
     ),
     Evasion("the log on a line", line(f"chardev-add null,id=c4,logfile={EVIL}/x")),
     Evasion("the log of QEMU", line(f"logfile {EVIL}/x")),
+    Evasion(
+        "what goes over USB",
+        command("device_add", driver="usb-tablet", id="u0", pcap=f"{EVIL}/x"),
+    ),
+    Evasion("what goes over USB, on a line", line(f"device_add usb-kbd,id=u1,pcap={EVIL}/x")),
     Evasion(
         "an object that dumps",
         command("object-add", **{"qom-type": "filter-dump", "id": "o", "file": f"{EVIL}/x"}),
@@ -381,6 +388,7 @@ TEXT_REACHES = [
         "device_add usb-tablet,driver=usb-host",
         'device_add "driver=usb-tablet,driver=vfio-pci,host=00:01.0"',
         "device_add loader,file=EVIL/r",
+        "device_add usb-tablet,pcap=EVIL/x",
         "object_add secret,id=s,file=EVIL/r",
         "object_add {'qom-type':'secret','id':'s','file':'EVIL/r'}",
         "netdev_add tap,id=t",

@@ -21,12 +21,10 @@ QEMU = {kind: [line.split()[1] for line in LISTED if line.startswith(f"{kind} ")
         for kind in ("qmp", "hmp", "info")}  # fmt: skip
 
 READING = {
-    "device-list-properties",
     "human-monitor-command",
     "qmp_capabilities",
     "qom-get",
     "qom-list",
-    "qom-list-properties",
     "qom-list-types",
     "trace-event-get-state",
     "x-debug-query-block-graph",
@@ -188,6 +186,10 @@ def test_what_host_safe_denies_by_name() -> None:
         ("blockdev-add", {"driver": "blkdebug", "config": "/x", "image": "a"}),
         ("blockdev-create", {"job-id": "j", "options": {"driver": "file", "filename": "/x"}}),
         ("blockdev-reopen", {"options": [{"driver": "file", "filename": "/x"}]}),
+        (
+            "blockdev-create",
+            {"job-id": "j", "options": {"driver": "qcow2", "file": "n", "backing-file": "/x"}},
+        ),
         ("change-backing-file", {"backing-file": "/x"}),
         ("block-stream", {"device": "d", "backing-file": "/x"}),
         ("object-add", {"qom-type": "secret", "id": "a", "file": "/x"}),
@@ -200,6 +202,13 @@ def test_what_host_safe_denies_by_name() -> None:
         ("device_add", {"driver": "e1000", "romfile": "/x"}),
         ("device_add", {"driver": "usb-mtp", "rootdir": "/"}),
         ("device_add", {"driver": "loader", "file": "/x"}),
+        ("device_add", {"driver": "usb-tablet", "pcap": "/x"}),
+        ("device_add", {"driver": "virtio-input-host-pci"}),
+        ("device_add", {"driver": "virtio-input-newer", "evdev": "/dev/input/event0"}),
+        ("device_add", {"driver": "cxl-type3", "cdat": "/x"}),
+        ("device_add", {"driver": "pvrdma", "ibdev": "rxe0"}),
+        ("device_add", {"driver": "x-pci-proxy-dev", "fd": "9"}),
+        ("device_add", {"driver": "u2f-emulated", "dir": "/x"}),
     ],
 )
 def test_what_host_safe_denies_by_its_arguments(name: str, arguments: object) -> None:

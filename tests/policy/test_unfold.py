@@ -235,6 +235,16 @@ def test_names(name: str, sub: str, names: tuple[str, ...]) -> None:
         ("blkdebug:/c:raw:/etc/passwd", "/etc/passwd"),
         ("/proc/self/root/etc/passwd", "/etc/passwd"),
         ("/proc/1/cwd/etc/passwd", "/etc/passwd"),
+        ("/proc/self/task/1/root/etc/passwd", "/etc/passwd"),
+        ("/proc/self/root/proc/self/root/etc/passwd", "/etc/passwd"),
+        ("/proc/self/root/../etc/passwd", "/etc/passwd"),
+        ("/proc/self/cwd/../../etc/passwd", "/etc/passwd"),
+        ("file:/a/..//proc/self/./root/proc/1/cwd/../../etc/passwd", "/etc/passwd"),
+        ("a/../../../proc/self/root/../etc/passwd", "/etc/passwd"),
+        ("/proc/self/root", "/"),
+        ("/proc/self/task/root", "/proc/self/task/root"),
+        ("/a/proc/self/root/x", "/a/proc/self/root/x"),
+        ("a/..", "."),
     ],
 )
 def test_readings_of_a_name(value: str, reading: str) -> None:

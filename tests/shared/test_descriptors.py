@@ -167,6 +167,20 @@ def test_nor_when_the_monitor_is_gone(files: list[File]) -> None:
     assert stage.monitor.asked() == []
 
 
+def test_nothing_is_passed_to_one_that_is_gone(files: list[File]) -> None:
+    stage = Stage.ready()
+    client = stage.client()
+    hands_all(client, files[:3])
+    stage.monitor.is_gone()
+    # To a socket that is closed Twisted can pass none, and raises.
+    assert [inode for _, inode in stage.monitor.transport.passed] == [files[0].inode]
+    stage.again()
+    client.heard()
+    client.passes(files[3].descriptor, getfd("n3", 3))
+    assert stage.monitor.answers() == ["getfd"]
+    assert client.heard() == [{"return": {}, "id": 3}]
+
+
 def test_those_of_commands_that_are_read_later(files: list[File]) -> None:
     stage = Stage.ready()
     client = stage.client()

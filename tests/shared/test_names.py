@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from txqmp.errors import InvalidCommand
 from txqmp.shared.names import Names
 
 
@@ -80,3 +81,11 @@ def test_all_that_are_left() -> None:
     own = names("a", "b", "a")
     assert own.take_all() == ["txqmp.7.a", "txqmp.7.b"]
     assert not own
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    arguments: dict[str, Any] = {"fd": "a"}
+    for _ in range(2000):
+        arguments = {"l": [arguments]}
+    with pytest.raises(InvalidCommand, match="'set' are nested too deeply"):
+        names("a").translate("set", arguments)

@@ -85,6 +85,21 @@ def test_an_id_of_any_type_comes_back(id: Any) -> None:
     assert client.heard() == [{"return": {}, "id": id}]
 
 
+@pytest.mark.parametrize("command", [b"execute", b"exec-oob"])
+@pytest.mark.parametrize("id", [b"[" * 1020 + b"]" * 1020, b'{"a": ' * 1020 + b"1" + b"}" * 1020])
+def test_an_id_comes_back_however_deeply_it_is_nested(command: bytes, id: bytes) -> None:
+    stage = Stage.ready()
+    client = stage.client("oob")
+    client.sends(b'{"%b": "stop", "id": %b}' % (command, id))
+    stage.monitor.answers()
+    assert client.raw() == b'{"return": {}, "id": %b}\r\n' % id
+    # QEMU writes the id of an error first.
+    client.sends(b'{"%b": "stop", "id": %b}' % (command, id))
+    (asked,) = stage.monitor.asked()
+    stage.monitor.says(b'{"id": %d, "error": {"class": "GenericError", "desc": ""}}' % asked["id"])
+    assert client.raw().startswith(b'{"id": %b, "error": ' % id)
+
+
 def test_the_same_id_of_many_clients() -> None:
     stage = Stage.ready()
     clients = [stage.client() for _ in range(4)]

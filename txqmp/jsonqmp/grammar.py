@@ -205,7 +205,7 @@ def write_greeting(qemu: str, package: str = "", capabilities: Sequence[str] = (
     :param qemu: three numbers, such as ``7.2.22``.
     """
     version: JSONObject = {"qemu": version_numbers(qemu), "package": package}
-    return _write({"QMP": {"version": version, "capabilities": list(capabilities)}})
+    return write_value({"QMP": {"version": version, "capabilities": list(capabilities)}})
 
 
 def version_numbers(qemu: str) -> JSONObject:
@@ -228,14 +228,14 @@ def write_success(value: JSONValue, id: JSONValue | Absent = ABSENT) -> bytes:
     message: JSONObject = {"return": value}
     if id is not ABSENT:
         message["id"] = id
-    return _write(message)
+    return write_value(message)
 
 
 def write_failure(error_class: str, description: str, id: JSONValue | Absent = ABSENT) -> bytes:
     """Write ``{"id": …, "error": {"class": …, "desc": …}}``."""
     message: JSONObject = {} if id is ABSENT else {"id": id}
     message["error"] = {"class": error_class, "desc": description}
-    return _write(message)
+    return write_value(message)
 
 
 def write_event(name: str, data: JSONObject | None, timestamp: float) -> bytes:
@@ -249,19 +249,25 @@ def write_event(name: str, data: JSONObject | None, timestamp: float) -> bytes:
     message: JSONObject = {"timestamp": clock, "event": name}
     if data:
         message["data"] = data
-    return _write(message)
+    return write_value(message)
 
 
-def _write(message: JSONObject) -> bytes:
+def write_value(value: JSONValue) -> bytes:
+    """
+    Write any value, however deeply it is nested.
+
+    :raises ValueError: it holds a number that is not finite, or itself.
+    :raises TypeError: it holds something that JSON has not.
+    """
     try:
-        return json.dumps(message, allow_nan=False).encode("ascii")
+        return json.dumps(value, allow_nan=False).encode("ascii")
     except RecursionError:
-        return "".join(_flatten(message)).encode("ascii")
+        return "".join(_flatten(value)).encode("ascii")
 
 
-def _flatten(message: JSONObject) -> Iterator[str]:
+def _flatten(whole: JSONValue) -> Iterator[str]:
     """Write as ``json.dumps`` does, but what is nested more deeply than it can go, too."""
-    left: list[tuple[str, JSONValue | Absent]] = [("", message)]
+    left: list[tuple[str, JSONValue | Absent]] = [("", whole)]
     while left:
         before, value = left.pop()
         yield before

@@ -8,7 +8,6 @@ device where a file name goes, and the options of the human monitor.
 from __future__ import annotations
 
 import json
-import posixpath
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -21,7 +20,7 @@ from txqmp.policy.names import plain
 
 _PSEUDO = re.compile(r"\s*json:(?=\s*\S)", re.IGNORECASE)
 _OPTION = re.compile(r"(?:[^,]|,,)+")
-_ROOT = re.compile(r"/proc/[^/]+/(?:root|cwd)(?=/|$)")
+_ROOT = re.compile(r"proc/[^/]+/(?:task/[^/]+/)?(?:root|cwd)")
 _COLON = re.compile(r":(?=[/.\w])")
 _MOST_PROTOCOLS = 16
 _LONGEST_NAME = 8192
@@ -150,7 +149,7 @@ def readings(value: str) -> tuple[str, ...]:
     """
     Tell what a value may mean where it is a file's name: itself first, then the name behind
     each protocol (``file:``, ``blkdebug::``), and what these are without ``//``, ``.``, ``..``
-    and a detour over ``/proc/PID/root``.
+    and detours over ``/proc/PID/root`` and the like.
 
     Links in the file system are not looked at. What is too long for a name is itself alone.
 
@@ -165,11 +164,25 @@ def readings(value: str) -> tuple[str, ...]:
         names.append(value[match.end() :])
     for name in tuple(names):
         if "/" in name:
-            straight = posixpath.normpath(name)
-            if straight.startswith("//"):
-                straight = straight[1:]
-            names.append(_ROOT.sub("", straight, count=1))
+            straight = _straight(name)
+            names.append(straight)
             if straight.startswith("../"):
                 # Relative to we do not know what: to the root, at the worst.
-                names.append(posixpath.normpath(f"/{straight}"))
+                names.append(_straight(f"/{name}"))
     return tuple(dict.fromkeys(names))
+
+
+def _straight(name: str) -> str:
+    """Walk along a path: each part leads on, back, or, in ``/proc``, to the root again."""
+    absolute = name.startswith("/")
+    passed: list[str] = []
+    for part in name.split("/"):
+        if part != "..":
+            passed += [part] if part not in ("", ".") else []
+        elif passed and passed[-1] != "..":
+            passed.pop()
+        elif not absolute:
+            passed.append(part)
+        if absolute and len(passed) <= 5 and _ROOT.fullmatch("/".join(passed)):
+            passed.clear()
+    return "/" + "/".join(passed) if absolute else "/".join(passed) or "."

@@ -7,13 +7,13 @@ from typing import Any
 
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txqmp.errors import MonitorError
+from txqmp.proxy.refusal import why_refused
 from txqmp.proxy.tapped import TappedFactory, TappedProtocol
 from txqmp.sniffer import Client, SnifferFactory
 
@@ -146,15 +146,8 @@ class TroubleReporter:
         """Connect as the endpoint does."""
 
         def failed(failure: Failure) -> Failure:
-            self._report(_problem(failure))
+            self._report(why_refused(failure))
             return failure
 
         connecting: Deferred[Any] = maybeDeferred(self._endpoint.connect, factory)
         return connecting.addErrback(failed)
-
-
-def _problem(failure: Failure) -> str:
-    # A UNIX socket that others wait at already refuses with what Twisted takes for "not yet".
-    if isinstance(failure.value, ConnectError) and isinstance(failure.value.args[0], Failure):
-        return "it takes no more connections (is another client connected to this monitor?)"
-    return failure.getErrorMessage()

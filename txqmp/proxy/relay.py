@@ -35,6 +35,7 @@ from txqmp.proxy.descriptors import (
     read_in_place,
 )
 from txqmp.proxy.lastwords import LastWords
+from txqmp.proxy.refusal import why_refused
 
 _log = Logger()
 
@@ -238,7 +239,7 @@ class Conversation:
         self._connecting = None
         if self._ending is None:
             name = self._other_side().name
-            reason = f"cannot connect to the {name}: {failure.getErrorMessage()}"
+            reason = f"cannot connect to the {name}: {why_refused(failure)}"
             _log.error("connection {number}: {reason}", number=self.number, reason=reason)
             self._end(name, reason)
         self._first.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 from txqmp.jsonqmp.grammar import ABSENT
 
@@ -99,4 +100,22 @@ class Unanswered:
 
 def _same_id(one: object, other: object) -> bool:
     # To Python true is 1, to JSON it is not; 1.0 comes back as 1.
-    return one == other and isinstance(one, bool) is isinstance(other, bool)
+    try:
+        same = one == other
+    except RecursionError:
+        same = _same_deep_down(one, other)
+    return same and isinstance(one, bool) is isinstance(other, bool)
+
+
+def _same_deep_down(one: Any, other: Any) -> bool:
+    """Compare as ``==`` does, but what is nested more deeply than it can go, too."""
+    left = [(one, other)]
+    while left:
+        one, other = left.pop()
+        if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+            left += [(value, other[key]) for key, value in one.items()]
+        elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+            left += zip(one, other, strict=True)
+        elif isinstance(one, (dict, list)) or one != other:
+            return False
+    return True

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from txqmp.proxy.refusal import why_refused
 from txqmp.proxy.relay import RelayFactory
 
 _log = Logger()
@@ -41,7 +42,7 @@ class OneConversation(Service):
         self._stop("the one conversation that there could be is over")
 
     def _failed(self, failure: Failure) -> None:
-        self._stop(f"cannot connect to the monitor: {failure.getErrorMessage()}")
+        self._stop(f"cannot connect to the monitor: {why_refused(failure)}")
 
     def _stop(self, reason: str) -> None:
         if self.running:

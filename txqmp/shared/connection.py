@@ -47,7 +47,9 @@ class SharedJSONClient(JSONClient):
         self._number += 1
         assert isinstance(asked.data, bytes)
         data = b'%b,"id":%d}' % (asked.data[:-1], self._number)
-        if asked.descriptors and IUNIXTransport.providedBy(self.transport):
+        # One that is over has no socket any more; what is submitted fails below.
+        over = self._over is not None
+        if asked.descriptors and not over and IUNIXTransport.providedBy(self.transport):
             # It travels with the next byte that is written; QEMU takes the first of several.
             self.flush()
             self.transport.sendFileDescriptor(asked.descriptors[0])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from txqmp.errors import InvalidCommand
 from txqmp.jsonqmp.grammar import JSONObject
 
 TAKERS = ("getfd", "add-fd")
@@ -45,13 +46,18 @@ class Names:
 
         A name that the client has not given is left as it is; so is one that no descriptor can
         have, that it may be refused.
+
+        :raises InvalidCommand: the arguments are nested too deeply.
         """
         name = arguments.get("fdname")
         if command == "getfd" and isinstance(name, str) and name and not name[0].isdigit():
             self._own[name] = f"txqmp.{self._number}.{name}"
         if not self._own:
             return arguments
-        translated: JSONObject = self._inside(arguments, False)
+        try:
+            translated: JSONObject = self._inside(arguments, False)
+        except RecursionError:
+            raise InvalidCommand(f"the arguments of {command!r} are nested too deeply") from None
         if command == "closefd" and isinstance(name, str):
             self._own.pop(name, None)
         return translated

@@ -6,8 +6,6 @@ Nothing else is touched, so that nothing is lost: no digit of a number, no order
 
 from __future__ import annotations
 
-import json
-
 from txqmp.jsonqmp import grammar
 from txqmp.jsonqmp.grammar import ABSENT, Absent, JSONValue, Success
 from txqmp.shared.connection import Answer
@@ -27,7 +25,7 @@ def with_id(answer: Answer, id: JSONValue | Absent) -> bytes:
     written otherwise is written anew.
     """
     raw, message = one_line(answer.raw), answer.message
-    echo = b"" if id is ABSENT else b'"id": ' + json.dumps(id).encode("ascii")
+    echo = b"" if id is ABSENT else b'"id": ' + grammar.write_value(id)
     assert isinstance(message.id, int)
     tail, head = b', "id": %d}' % message.id, b'{"id": %d, ' % message.id
     if raw.endswith(tail):
