@@ -85,7 +85,7 @@ class KeptMonitor(ClientService):
         """End the connection, if need be without the monitor, and make no other."""
         stopping: Deferred[None] = super().stopService()
         if self._wrapper is not None:
-            self._wrapper.abortConnection()
+            self._wrapper.give_up("", "it was stopped")
         return stopping
 
     def _delay(self, attempt: int) -> float:
