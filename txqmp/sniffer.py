@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from txqmp.errors import ConnectionUnusable, GreetingTimeout, ProtocolViolation
 from txqmp.jsonqmp.client import JSONClient, JSONClientFactory
-from txqmp.monitor.closing import abort
+from txqmp.monitor.closing import abort, ending_text
 from txqmp.text.client import TextClient, TextClientFactory
 
 Client = TextClient | JSONClient
@@ -64,7 +64,7 @@ class DialectSniffer(Protocol):
         if self.client is not None:
             self.client.connectionLost(reason)
         elif not self.known.called:
-            error = ConnectionUnusable(f"the connection is over: {reason.getErrorMessage()}")
+            error = ConnectionUnusable(f"the connection is over: {ending_text(reason.value)}")
             self.known.errback(error)
 
     def _silent(self) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 
 from tests.wires import Transport
-from txqmp.monitor.closing import CLOSE_TIMEOUT, GracefulClose, abort
+from txqmp.monitor.closing import CLOSE_TIMEOUT, GracefulClose, abort, ending_text
 
 
 class Parts:
@@ -100,3 +101,20 @@ def test_abort_does_what_the_transport_can(transport: Transport | ProcessTranspo
         assert not transport.disconnecting
     else:
         assert transport.lost
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ConnectionDone(), "Connection was closed cleanly."),
+        (
+            ValueError([("SSL routines", "", "certificate verify failed")]),
+            "certificate verify failed",
+        ),
+        (ValueError([("a", "", "one"), ("b", "", "two")]), "one; two"),
+        (ValueError(), "ValueError"),
+        (ValueError([]), "[]"),
+    ],
+)
+def test_why_it_ended_is_told_in_words(error: Exception, text: str) -> None:
+    assert ending_text(error) == text

@@ -225,6 +225,25 @@ def test_a_connection_that_the_client_of_a_server_ends() -> None:
     assert tapped.over == [(5, "Connection was closed cleanly.")]
 
 
+def test_a_client_that_says_no_more_has_ended_it_whoever_closes_then() -> None:
+    tapped = TappedAsServer(5)
+    _, wrapper = tapped.connects()
+    wrapper.readConnectionLost()
+    wrapper.wrappedProtocol.transport.loseConnection()
+    wrapper.connectionLost(Failure(ConnectionLost()))
+    assert tapped.told[-1] == ("closed", "it closed the connection", "client")
+    assert tapped.over == [(5, "it closed the connection")]
+
+
+def test_a_client_that_leaves_when_the_server_has_closed_has_not_ended_it() -> None:
+    tapped = TappedAsServer()
+    _, wrapper = tapped.connects()
+    wrapper.wrappedProtocol.transport.loseConnection()
+    wrapper.readConnectionLost()
+    wrapper.connectionLost(Failure(ConnectionDone()))
+    assert tapped.told[-1] == ("closed", "Connection was closed cleanly.", "proxy")
+
+
 def test_a_connection_that_a_server_ends() -> None:
     tapped = TappedAsServer()
     transport, wrapper = tapped.connects()

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectingCancelledError, ConnectionDone, ConnectionLost
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.task import Clock, deferLater
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from tests.wires import Transport, pending, result
@@ -383,6 +383,24 @@ def test_a_poll_that_a_json_monitor_cannot_be_asked_is_reported() -> None:
     assert [w for w in warnings(logs) if "cannot ask 'info status'" in w]
 
 
+def test_it_is_reported_once_and_not_at_each_interval() -> None:
+    logged = Logged(polls=["info status"], every=10.0, heartbeat=0.0)
+    logged.log.startService()
+    with capturedLogs() as logs:
+        logged.connects(JSON_GREETING).says(b'{"return": {}, "id": 0}\r\n')
+        logged.clock.pump([10.0] * 3)
+    assert len([w for w in warnings(logs) if "cannot ask" in w]) == 1
+
+
+def test_what_is_tried_again_is_named_in_the_log() -> None:
+    logged = Logged()
+    with capturedLogs() as logs:
+        logged.log.startService()
+        logged.refuses()
+    texts = [formatEvent(event) for event in logs]
+    assert [text for text in texts if text.startswith("Scheduling retry 1 to connect vm1 in ")]
+
+
 def test_a_silent_monitor_is_given_up_and_tried_again() -> None:
     logged = Logged(greeting_timeout=5.0)
     logged.log.startService()
@@ -514,7 +532,8 @@ def test_stopped_while_connected(greeting: bytes) -> None:
         monitor.is_gone(ConnectionDone())
     assert result(stopped) is None
     assert warnings(logs) == []
-    assert logged.records[-1].fields["ended_by"] == "client"
+    fields = logged.records[-1].fields
+    assert (fields["ended_by"], fields["reason"]) == ("client", "it was stopped")
     assert logged.is_clean()
 
 

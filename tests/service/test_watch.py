@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from twisted.application.service import Service
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 
 from tests.integration.programs import short_folder
 from txqmp.service.watch import SocketWatch
@@ -47,6 +47,13 @@ def make_socket(path: Path) -> None:
 def test_what_is_there_is_attended_to_at_once(folder: Path) -> None:
     make_socket(folder / "a.sock")
     assert Watched(str(folder)).names() == ["a.sock"]
+
+
+def test_that_nothing_is_there_is_told_at_the_first_look(folder: Path) -> None:
+    with capturedLogs() as logs:
+        watched = Watched(str(folder / "none"))
+        watched.clock.advance(2)
+    assert [formatEvent(event) for event in logs] == [f"there is no socket at {folder}/none yet"]
 
 
 def test_what_appears_is_attended_to_at_the_next_look_and_let_go_when_it_vanishes(

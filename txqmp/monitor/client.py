@@ -20,7 +20,7 @@ from txqmp.errors import (
     GreetingTimeout,
     ProtocolViolation,
 )
-from txqmp.monitor.closing import GracefulClose, abort
+from txqmp.monitor.closing import GracefulClose, abort, ending_text
 from txqmp.monitor.events import EventHub, EventQueue, NamedEvent, Subscription, Wanted
 from txqmp.monitor.framing import BoundedLineReceiver
 from txqmp.monitor.observer import OneShotObserver
@@ -329,7 +329,7 @@ class MonitorClient(BoundedLineReceiver, Generic[_G, _E]):
             return ConnectionUnusable("the connection is being closed")
         if isinstance(self._over, ConnectionUnusable):
             return ConnectionUnusable(str(self._over))
-        return ConnectionUnusable(f"the connection is over: {self._over}")
+        return ConnectionUnusable(f"the connection is over: {ending_text(self._over)}")
 
     def _violated(self, error: Exception) -> None:
         """Give the connection up at once."""

@@ -16,6 +16,13 @@ def abort(transport: Any) -> None:
     getattr(transport, "abortConnection", transport.loseConnection)()
 
 
+def ending_text(error: BaseException | None) -> str:
+    """Say in words why a connection ended; OpenSSL says it in a list of triples."""
+    said = error.args if error is not None else ()
+    reasons = said[0] if said and isinstance(said[0], list) else []
+    return "; ".join(str(triple[-1]) for triple in reasons) or str(error) or type(error).__name__
+
+
 class GracefulClose:
     """
     Lose a connection, and abort it when the peer does not read its rest in time.

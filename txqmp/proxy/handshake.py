@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txqmp.monitor.closing import abort
+from txqmp.monitor.closing import abort, ending_text
 
 _log = Logger()
 
@@ -82,12 +82,10 @@ class Handshake(Protocol):
 
 
 def _reason(failure: Failure) -> str:
-    """Say what went wrong with a handshake; OpenSSL says it in a list of triples."""
-    error: Any = failure.value
-    if isinstance(error, (ConnectionDone, ConnectionLost)):
+    """Say what went wrong with a handshake."""
+    if isinstance(failure.value, (ConnectionDone, ConnectionLost)):
         return "it left before its handshake was over"
-    reasons = error.args[0] if error.args and isinstance(error.args[0], list) else []
-    return "; ".join(str(triple[-1]) for triple in reasons) or failure.getErrorMessage()
+    return ending_text(failure.value)
 
 
 class Refused(Protocol):

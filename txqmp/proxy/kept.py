@@ -58,7 +58,7 @@ class KeptMonitor(ClientService):
         self._problem = ""
         self._wrapper: TappedProtocol | None = None
         super().__init__(
-            TroubleReporter(endpoint, self._not_connected),
+            TroubleReporter(name, endpoint, self._not_connected),
             TappedFactory(SnifferFactory(reactor, greeting_timeout, protocols), tap),
             retryPolicy=self._delay,
             clock=reactor,
@@ -85,7 +85,7 @@ class KeptMonitor(ClientService):
         """End the connection, if need be without the monitor, and make no other."""
         stopping: Deferred[None] = super().stopService()
         if self._wrapper is not None:
-            self._wrapper.abortConnection()
+            self._wrapper.give_up("", "it was stopped")
         return stopping
 
     def _delay(self, attempt: int) -> float:
@@ -132,15 +132,23 @@ class KeptMonitor(ClientService):
 @implementer(IStreamClientEndpoint)
 class TroubleReporter:
     """
-    An endpoint that says why it could not connect; ``ClientService`` itself keeps that quiet.
+    An endpoint that says why it could not connect; ``ClientService`` itself keeps that quiet,
+    and logs the endpoint.
 
+    :param name: what the log calls it.
     :param endpoint: what connects.
     :param report: gets the reason.
     """
 
-    def __init__(self, endpoint: IStreamClientEndpoint, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, name: str, endpoint: IStreamClientEndpoint, report: Callable[[str], None]
+    ) -> None:
+        self._name = name
         self._endpoint = endpoint
         self._report = report
+
+    def __repr__(self) -> str:
+        return self._name
 
     def connect(self, factory: Any) -> Deferred[Any]:
         """Connect as the endpoint does."""

@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txqmp.errors import GreetingTimeout
-from txqmp.monitor.closing import CLOSE_TIMEOUT, GracefulClose, abort
+from txqmp.monitor.closing import CLOSE_TIMEOUT, GracefulClose, abort, ending_text
 from txqmp.monitor.observer import OneShotObserver
 from txqmp.monitor.writing import is_plain, write_at_once
 from txqmp.proxy.descriptors import (
@@ -142,7 +142,7 @@ class Side(Protocol):
         close_all(self._descriptors)
         if self._sender is not None:
             self._sender.close()
-        self._conversation.ended(self, reason.getErrorMessage())
+        self._conversation.ended(self, ending_text(reason.value))
         self._conversation.lost(self)
         self._leave()
 

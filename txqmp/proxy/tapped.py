@@ -11,7 +11,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txqmp.monitor.closing import abort
+from txqmp.monitor.closing import abort, ending_text
 from txqmp.monitor.writing import writer_at_once
 from txqmp.proxy.descriptors import carries_descriptors, close_all, read_in_place
 
@@ -98,7 +98,7 @@ class TappedProtocol(ProtocolWrapper):
         ours = bool(self.disconnecting)
         super().connectionLost(reason)
         ending = self._ending() if self.problem or not ours else ""
-        problem = self.problem or reason.getErrorMessage()
+        problem = self.problem or ending_text(reason.value)
         self.tap.closed(problem, "client" if ours else "monitor", ending)
 
 
@@ -135,6 +135,7 @@ class TappedServer(ProtocolWrapper):
         self._number = number
         self._tap: Any = None
         self._descriptors: list[int] = []
+        self._left = False
 
     def connectionMade(self) -> None:
         """The client is there."""
@@ -191,7 +192,8 @@ class TappedServer(ProtocolWrapper):
         abort(self.transport)
 
     def readConnectionLost(self) -> None:
-        """The client says no more."""
+        """The client says no more: what is done then is to end what it has ended."""
+        self._left = not self.disconnecting
         self.wrappedProtocol.readConnectionLost()  # type: ignore[attr-defined]
 
     def writeConnectionLost(self) -> None:
@@ -200,11 +202,12 @@ class TappedServer(ProtocolWrapper):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It is over."""
-        ours = bool(self.disconnecting)
+        ours = bool(self.disconnecting) and not self._left
+        why = "it closed the connection" if self._left else ending_text(reason.value)
         close_all(self._descriptors)
         super().connectionLost(reason)
-        self._tap.closed(reason.getErrorMessage(), "proxy" if ours else "client")
-        self.factory.over(self._number, reason.getErrorMessage())
+        self._tap.closed(why, "proxy" if ours else "client")
+        self.factory.over(self._number, why)
 
 
 class TappedServerFactory(WrappingFactory):

@@ -14,7 +14,7 @@ from txqmp.errors import BoundExceeded, ConnectionUnusable, ProtocolViolation
 from txqmp.journal.record import Dialect
 from txqmp.jsonqmp import grammar as json_grammar
 from txqmp.jsonqmp.values import Junk, ValueSplitter
-from txqmp.monitor.closing import GracefulClose
+from txqmp.monitor.closing import GracefulClose, ending_text
 from txqmp.monitor.framing import LineSplitter, Overlong
 from txqmp.monitor.observer import OneShotObserver
 from txqmp.text import grammar as text_grammar
@@ -160,7 +160,7 @@ class Asker(Protocol):
         """Nothing more comes."""
         self._lost = True
         self._end.closed()
-        self._finish(ConnectionUnusable(f"the connection is over: {reason.getErrorMessage()}"))
+        self._finish(ConnectionUnusable(f"the connection is over: {ending_text(reason.value)}"))
         self._when_lost.fire(None)
 
     def _finish(self, reason: Exception) -> None:

@@ -62,6 +62,7 @@ class MonitorLog(KeptMonitor):
         self._lost_at: float | None = None
         self._why_lost = ""
         self._calls: list[LoopingCall] = []
+        self._unaskable: set[str] = set()
 
     def _missing(self, reason: str) -> None:
         if self._lost_at is None:
@@ -104,12 +105,14 @@ class MonitorLog(KeptMonitor):
             try:
                 await ask(client, line, self._every)
             except InvalidCommand as error:
-                _log.warn(
-                    "{name}: cannot ask {line!r}: {error}",
-                    name=self._monitor,
-                    line=line,
-                    error=error,
-                )
+                if line not in self._unaskable:
+                    self._unaskable.add(line)
+                    _log.warn(
+                        "{name}: cannot ask {line!r}: {error}",
+                        name=self._monitor,
+                        line=line,
+                        error=error,
+                    )
             except CommandError as error:
                 # The journal has it; what goes wrong each time is not said each time.
                 _log.debug("{name}: {error}", name=self._monitor, error=error)

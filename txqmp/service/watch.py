@@ -46,6 +46,7 @@ class SocketWatch(MultiService):
         self._attended: dict[Path, Any] = {}
         self._leaving: set[Deferred[None]] = set()
         self._problem = ""
+        self._looked = False
         self._looking = LoopingCall(self._look)
         self._looking.clock = clock
 
@@ -78,6 +79,9 @@ class SocketWatch(MultiService):
                 _log.warn("cannot look: {problem}", problem=self._problem)
             return
         self._problem = ""
+        if not there and not self._looked:
+            _log.info("there is no socket at {pattern} yet", pattern=self._pattern)
+        self._looked = True
         for path in self._attended.keys() - there:
             self._leave(path)
         for path in sorted(there - self._attended.keys()):
