@@ -105,6 +105,8 @@ def test_the_example_uses_every_key() -> None:
          'arguments is a table: { "path" = "glob" }'),
         ('\n[[rule]]\naction="deny"\n[rule.arguments]\nx = 1\ny = "a"', 5,
          "x is a text, or a list of texts"),
+        ('\n[[rule]]\naction="allow"\narguments = { x = {} }', 4,
+         "x is a text, or a list of texts"),
         ('\n[[rule]]\naction="deny"\n[rule.arguments]\nx = "a"\n"a..b" = "a"', 6,
          "'a..b' is no path of an argument: write a.b.*"),
         ('\n[[rule]]\naction="deny"\nclient = 1', 4, "client is a table"),

@@ -141,6 +141,14 @@ def test_arguments(
         ("a.**", "a", True),
         ("**.**.a", "a", True),
         ("f*", "file", True),
+        ("**.a.b", "a", False),
+        ("**.a.b", "c.a.b", True),
+        ("**.a.b", "a.b.c", False),
+        ("a.**.a", "a", False),
+        ("a.**.b.**.c", "a.x.b.x.c", True),
+        ("a.**.b.**.c", "a.x.c", False),
+        ("**.*fwd.**", "hostfwd", True),
+        ("**.*fwd.**", "hostfwd.0.str", True),
     ],
 )
 def test_paths(pattern: str, path: str, found: bool) -> None:
@@ -152,6 +160,16 @@ def test_two_stars_are_any_names(path: list[str], data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(path)))
     end = data.draw(st.integers(start, len(path)))
     assert leads((*path[:start], "**", *path[end:]), tuple(path))
+
+
+NAMES = st.lists(st.sampled_from(["a", "b", "c*", "*", "**"]), max_size=5)
+
+
+@given(NAMES, st.lists(st.sampled_from(["a", "b", "c", "cc"]), max_size=6))
+def test_one_way_to_look_finds_what_the_other_does(pattern: list[str], path: list[str]) -> None:
+    # With two in a row it is looked at in the general way.
+    doubled = [twice for name in pattern for twice in ([name, name] if name == "**" else [name])]
+    assert leads(tuple(pattern), tuple(path)) is leads(tuple(doubled), tuple(path))
 
 
 @pytest.mark.parametrize(

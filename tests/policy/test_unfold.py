@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -79,13 +80,39 @@ def test_commands_in_commands_end_somewhere(depth: int) -> None:
     if depth <= 8:
         assert json_asks("transaction", actions=[message])[-1] == "stop"
         return
-    with pytest.raises(ProtocolViolation, match="too deeply"):
+    with pytest.raises(ProtocolViolation, match=r"too deeply|more arguments than can be"):
         json_asks("transaction", actions=[message])
 
 
 def test_a_transaction_of_thousands_is_refused() -> None:
     with pytest.raises(ProtocolViolation, match="1000 actions"):
         json_asks("transaction", actions=[{"type": "abort"}] * 1001)
+
+
+def nested(value: Any, depth: int) -> Any:
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("blockdev-add", {"x": nested(["v"] * 500, 200)}),
+        ("transaction", {"actions": [{"type": "x", "data": {"a": [1] * 30}}] * 900}),
+    ],
+)
+def test_more_than_can_be_looked_at(command: str, arguments: dict[str, Any]) -> None:
+    with pytest.raises(ProtocolViolation, match="more arguments than can be looked at"):
+        json_asks(command, **arguments)
+
+
+def test_a_chain_of_images_can_be_looked_at() -> None:
+    image: Any = None
+    for number in range(100):
+        file = {"driver": "file", "filename": f"/images/{number}", "aio": "io_uring"}
+        image = {"driver": "qcow2", "node-name": f"n{number}", "file": file, "backing": image}
+    assert len(json_asks("blockdev-add", **image)) == 1
 
 
 def test_arguments_without_end_cannot_be_told() -> None:

@@ -275,7 +275,7 @@ class _Reader:
 def _flat(table: Mapping[str, Any]) -> Iterable[tuple[tuple[str, ...], Any]]:
     """TOML makes tables of ``a.b = "x"`` that is not quoted: it is the same path."""
     for key, value in table.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             yield from (((key, *path), inner) for path, inner in _flat(value))
         else:
             yield (key,), value

@@ -128,6 +128,27 @@ class Condition(NamedTuple):
 
 def leads(pattern: Path, path: Path) -> bool:
     """Whether a path is one that a pattern describes."""
+    before, any_number, behind = _parted(pattern)
+    if "**" in behind:
+        return _may_lead(pattern, path)
+    if not any_number:
+        return len(path) == len(before) and _alike(path, before)
+    end = len(path) - len(behind)
+    return end >= len(before) and _alike(path, before) and _alike(path[end:], behind)
+
+
+def _parted(pattern: Path) -> tuple[Path, Path, Path]:
+    """What is before the first ``**``, it, and what is behind it."""
+    place = pattern.index("**") if "**" in pattern else len(pattern)
+    return pattern[:place], pattern[place : place + 1], pattern[place + 1 :]
+
+
+def _alike(names: Path, globs: Path) -> bool:
+    return all(fnmatchcase(name, glob) for name, glob in zip(names, globs, strict=False))
+
+
+def _may_lead(pattern: Path, path: Path) -> bool:
+    """The same where there is more than one ``**``."""
     # The places in the pattern that the names so far may have brought us to.
     places = _passing(pattern, {0})
     for name in path:

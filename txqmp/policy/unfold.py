@@ -25,6 +25,9 @@ _DEEPEST = 8
 _MOST = 1000
 """Actions in a transaction."""
 
+_MOST_NAMES = 50_000
+"""Names in the paths of all arguments of a message: others wait while they are looked at."""
+
 # What an expression may go on with; a flag and a number are what they are.
 _GOES_ON = re.compile(r"(?!-[A-Za-z]$|[-+](?:0[xX][0-9a-fA-F]+|[0-9]+)$)[-+*/%&|^)]")
 
@@ -38,7 +41,7 @@ def unfold_json(message: bytes | json_grammar.Command) -> list[Ask]:
     """
     if isinstance(message, bytes):
         message = json_grammar.parse_unambiguous_command(message)
-    return list(_command(message.name, message.arguments, 0))
+    return _bounded(_command(message.name, message.arguments, 0))
 
 
 def unfold_text(message: bytes | text_grammar.Command) -> list[Ask]:
@@ -59,8 +62,19 @@ def unfold_text(message: bytes | text_grammar.Command) -> list[Ask]:
     first, rest = message.arguments[:1], message.arguments[1:]
     words = (message.verb, *map(text_grammar.quote, first), *map(_apart, rest))
     lines = (" ".join(words), message.line)
-    asks = [ask for line in lines for ask in _line(line, "text", 0)]
+    asks = _bounded(ask for line in lines for ask in _line(line, "text", 0))
     return list(dict.fromkeys(asks))
+
+
+def _bounded(asks: Iterator[Ask]) -> list[Ask]:
+    found = []
+    names = 0
+    for ask in asks:
+        found.append(ask)
+        names += sum(len(leaf.path) + 1 for leaf in ask.leaves.items)
+        if names > _MOST_NAMES:
+            raise ProtocolViolation("more arguments than can be looked at")
+    return found
 
 
 def _apart(word: str) -> str:
