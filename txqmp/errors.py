@@ -27,6 +27,7 @@ have been carried out; nothing is ever sent twice on its own.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 
@@ -39,6 +40,14 @@ def escaped(data: bytes, limit: int = 200) -> str:
     shown = data[:limit].decode("ascii", "backslashreplace")
     text = "".join(c if " " <= c <= "~" else c.encode("unicode_escape").decode() for c in shown)
     return text if len(data) <= limit else f"{text}… ({len(data)} bytes)"
+
+
+def os_error_text(error: OSError) -> str:
+    """Tell what the system would not do, and with which file, as its own programs do."""
+    if not error.strerror:
+        return str(error) or type(error).__name__
+    name = error.filename2 or error.filename or ""
+    return f"{os.fsdecode(name)}: {error.strerror}" if name else error.strerror
 
 
 class MonitorError(Exception):

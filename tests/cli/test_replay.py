@@ -174,7 +174,11 @@ def test_what_may_differ_may_be_named(folder: Path) -> None:
         (["json.jsonl", "--as-client", "--connect=/m"], "for a UNIX socket: unix:/m"),
         (["json.jsonl", "--listen=unix:m", "--mode=lax"], "--mode lax: not strict or loose"),
         (["json.jsonl", "--listen=unix:m", "--speed=-1"], "-1 is no speed"),
-        (["json.jsonl", "--listen=unix:m", "--speed=x"], "x"),
+        (["json.jsonl", "--listen=unix:m", "--speed=x"], "'x' is no number"),
+        (
+            ["json.jsonl", "--listen=unix:nosuch/m"],
+            "cannot listen: nosuch/m.lock: No such file or directory",
+        ),
         (
             ["json.jsonl", "--listen=unix:m", "--connect=machine:"],
             "--connect goes with --as-client",

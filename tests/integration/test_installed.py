@@ -78,7 +78,7 @@ def test_the_commands_are_listed_once(installed: Path, runner: str) -> None:
 
 USAGE_ERRORS = [
     (["qmp-proxy", "--rotate-bytes=-1"], b"-1 is less than 0"),
-    (["qmp-proxy", "--keep=many"], b"invalid literal"),
+    (["qmp-proxy", "--keep=many"], b"'many' is no whole number"),
     (["qmp-proxy", "--listen=/run/vm.sock"], b"unix:/run/vm.sock"),
     (["qmp-proxy", "--connect=nosuch:1"], b"--connect nosuch:1"),
     (["qmp-proxy", "--max-connections=0"], b"0 is less than 1"),

@@ -451,7 +451,7 @@ class TestErrors:
     def test_no_emulator(self, folder: Path) -> None:
         assert self.fails(folder) == (
             b"txqmp: wrap wants an emulator: txqmp wrap -- qemu-system-x86_64 \xe2\x80\xa6 "
-            b"(txqmp --help tells more)\n"
+            b"(txqmp wrap --help tells more)\n"
         )
         assert self.fails(folder, "--", "nonsuch") == b"txqmp: nonsuch: there is no such program\n"
 

@@ -186,3 +186,12 @@ def test_merging_reads_no_more_than_it_has_to() -> None:
         assert isinstance(entry, Record)
         assert entry.seq == expected
     assert max(taken) <= 6
+
+
+def test_where_one_cannot_be_read_the_others_are_closed() -> None:
+    Path("j").write_bytes(lines(1, 2))
+    held = Path("/proc/self/fd")
+    with pytest.raises(JournalError) as caught:
+        list(Sources(["j", "nosuch"]).told())
+    assert str(caught.value) == "nosuch: No such file or directory"
+    assert Path("j").absolute() not in [each.resolve() for each in held.iterdir()]

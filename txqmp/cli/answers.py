@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail
 
-from txqmp.errors import InvalidCommand, MonitorError, escaped
+from txqmp.errors import InvalidCommand, MonitorError, escaped, os_error_text
 from txqmp.jsonqmp.arguments import parse_line, parse_words
 from txqmp.sniffer import connect
 from txqmp.text.client import Reply
@@ -44,6 +44,9 @@ def ask(client: Any, words: Sequence[str], timeout: float | None) -> Deferred[An
     if client.dialect == "text":
         if whole:
             return client.execute_line(words[0], timeout=timeout)  # type: ignore[no-any-return]
+        if " " in words[0]:
+            either = "the whole line in one argument, or each word in its own"
+            return fail(InvalidCommand(f"{words[0]!r} is no word: give {either}"))
         return client.execute(*words, timeout=timeout)  # type: ignore[no-any-return]
     try:
         command = parse_line(words[0]) if whole else parse_words(words)
@@ -88,7 +91,8 @@ def printable(text: str) -> str:
 
 def error_text(error: BaseException) -> str:
     """Tell an error in one line that is safe to show."""
-    return printable(str(error)) or type(error).__name__
+    text = os_error_text(error) if isinstance(error, OSError) else str(error)
+    return printable(text) or type(error).__name__
 
 
 def write_out(lines: Sequence[str]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from twisted.python.usage import UsageError
 
 from txqmp.cli.command import GroupOptions, subcommand
-from txqmp.errors import MonitorError
+from txqmp.errors import MonitorError, os_error_text
 
 
 class TxqmpOptions(GroupOptions):
@@ -50,8 +51,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         # Whoever read our output has seen enough; what is buffered has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except UsageError as error:
-        raise SystemExit(f"txqmp: {error} (txqmp --help tells more)") from None
-    except (MonitorError, OSError) as error:
+        raise SystemExit(f"txqmp: {error} ({_given(options)} --help tells more)") from None
+    except MonitorError as error:
         raise SystemExit(f"txqmp: {error}") from None
+    except OSError as error:
+        raise SystemExit(f"txqmp: {os_error_text(error)}") from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def _given(options: Any) -> str:
+    """The command that was given, as far as it is known."""
+    names = ["txqmp"]
+    while getattr(options, "subCommand", None) is not None:
+        names.append(options.subCommand)
+        options = options.subOptions
+    return " ".join(names)

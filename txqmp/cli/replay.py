@@ -43,7 +43,10 @@ def speed(value: str) -> float:
 
     :raises ValueError: it is no number, or less than 0.
     """
-    number = float(value)
+    try:
+        number = float(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no number") from None
     if not 0 <= number < float("inf"):
         raise ValueError(f"{value} is no speed: 1 is as recorded, 0 at once")
     return number
@@ -99,8 +102,7 @@ class ReplayOptions(FaultOptions, MixedOptions):
         self["ignore"] = []
 
     def opt_ignore(self, names: str) -> None:
-        """with --as-client: members of answers that may differ, with commas between; * and ?
-        stand for any letters. May be given several times."""
+        """with --as-client: members of answers that may differ, such as size,*-id."""
         self["ignore"] += [name for name in names.split(",") if name]
 
     def parseArgs(self, journal: str = "", *extra: str) -> None:

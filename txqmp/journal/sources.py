@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,7 +128,11 @@ class Sources:
             (path, _entries(self._blocks(group)))
             for path, group in zip(self._paths, self.groups, strict=True)
         ]
-        return merged(streams)
+        try:
+            yield from merged(streams)
+        finally:
+            for _, stream in streams:
+                stream.close()
 
     def blocks(self) -> Iterator[Block]:
         """
@@ -180,7 +184,7 @@ def _cut(path: str, file: BinaryIO, passed: Callable[[int], None] | None) -> Ite
         yield Block(path, number, b"".join(parts))
 
 
-def _entries(blocks: Iterator[Block]) -> Iterator[Record | Torn]:
+def _entries(blocks: Iterator[Block]) -> Generator[Record | Torn, None, None]:
     for block in blocks:
         yield from block.entries()
 

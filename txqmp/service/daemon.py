@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 
@@ -10,7 +9,7 @@ from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
-from txqmp.errors import MonitorError
+from txqmp.errors import MonitorError, os_error_text
 
 _log = Logger()
 
@@ -39,15 +38,8 @@ class Daemon(MultiService):
         try:
             start()
         except (CannotListenError, MonitorError, OSError, OverflowError) as error:
-            reason = _explain(error)
+            reason = os_error_text(error) if isinstance(error, OSError) else str(error)
             _log.critical("{program}: {reason}", program=self._program, reason=reason)
             # twistd has turned sys.stderr into a log by now.
             print(f"{self._program}: {reason}", file=sys.__stderr__, flush=True)
             raise SystemExit(1) from None
-
-
-def _explain(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        name = error.filename2 or error.filename or ""
-        return f"{os.fsdecode(name)}: {error.strerror}" if name else error.strerror
-    return str(error)

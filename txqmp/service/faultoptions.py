@@ -29,10 +29,7 @@ class FaultOptions:
         super().__init__()
 
     def opt_fault(self, rule: str) -> None:
-        """
-        a fault to inject, such as fail:command=blockdev-add:nth=3, drop:event=RESET or
-        cut:command=query-block; may be given several times.
-        """
+        """a fault to inject, such as drop:event=RESET; may be given several times."""
         try:
             self._rules.append(parse_rule(rule))
         except ValueError as error:

@@ -139,10 +139,7 @@ class LoggerOptions(JournalOptions):
         self["watch"].append(pattern)
 
     def opt_poll(self, line: str) -> None:
-        """
-        a command to send at intervals, such as "info status", or with key=value arguments to
-        monitors that speak JSON; may be given several times.
-        """
+        """a command to send at intervals, such as query-status; may be given several times."""
         try:
             check_command_line(line)
         except InvalidCommand as error:

@@ -9,7 +9,16 @@ from typing import Any
 from twisted.internet.endpoints import clientFromString, serverFromString
 from twisted.python.usage import Options, UsageError
 
+from txqmp.errors import os_error_text
 from txqmp.journal.writer import Journal
+
+_PARTS = (
+    (r"missing \d+ required .* arguments?: (.+)", "it lacks {0}"),
+    (r"unexpected keyword argument ('.+')", "there is no {0} in it"),
+    (r"takes .* positional arguments? but", "it has too many parts"),
+    (r"invalid literal for int\(\) with base \d+: (.+)", "{0} is no number"),
+)
+"""What Python says of the parts of an endpoint's string, and what is meant."""
 
 _LOOPBACK = {"tcp": "127.0.0.1", "ssl": "127.0.0.1", "mtls": "127.0.0.1", "tcp6": "::1"}
 
@@ -20,7 +29,7 @@ def positive(value: str) -> int:
 
     :raises ValueError: it is none.
     """
-    number = int(value)
+    number = _whole(value)
     if number < 1:
         raise ValueError(f"{value} is less than 1")
     return number
@@ -32,10 +41,17 @@ def natural(value: str) -> int:
 
     :raises ValueError: it is none.
     """
-    number = int(value)
+    number = _whole(value)
     if number < 0:
         raise ValueError(f"{value} is less than 0")
     return number
+
+
+def _whole(value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no whole number") from None
 
 
 def seconds(value: str) -> float:
@@ -44,7 +60,10 @@ def seconds(value: str) -> float:
 
     :raises ValueError: it is none.
     """
-    number = float(value)
+    try:
+        number = float(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no number of seconds") from None
     if not 0 < number < float("inf"):
         raise ValueError(f"{value} is no length of time")
     return number
@@ -77,9 +96,21 @@ def safe_server_string(description: str) -> str:
 
 def _explain(option: str, description: str, error: Exception) -> UsageError:
     hint = ""
-    if description.startswith(("/", ".", "~")):
-        hint = f" (for a UNIX socket: unix:{description})"
-    return UsageError(f"{option} {description}: {error}{hint}")
+    if description.startswith(("/", ".", "~")) or description.endswith((".sock", ".qmp")):
+        hint = f" (for a UNIX socket: unix:{description})" if ":" not in description else ""
+    return UsageError(f"{option} {description}: {_problem(error)}{hint}")
+
+
+def _problem(error: Exception) -> str:
+    """Say what is wrong with the string of an endpoint; its parts are arguments of Python's."""
+    error = getattr(error, "originalException", error)  # FilePath's, where a folder is wanted
+    if isinstance(error, OSError):
+        return os_error_text(error)
+    text = str(error) or type(error).__name__
+    for pattern, words in _PARTS:
+        if found := re.search(pattern, text):
+            return words.format(*found.groups())
+    return text
 
 
 def check_server_string(option: str, description: str) -> None:

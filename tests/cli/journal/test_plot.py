@@ -143,7 +143,7 @@ def test_a_journal_that_breaks_off_is_drawn_up_to_there(
     Path("session.jsonl").write_bytes(journal[:-5])
     assert plot(capsys, "session.jsonl", "-o", "out.svg") == "out.svg: 6 replies, 2 events\n"
     Path("session.jsonl").write_bytes(journal[: journal.index(b'"latency":0.5') + 3])
-    assert plot(capsys, "session.jsonl", "-o", "out.svg") == "out.svg: 5 replies, 1 events\n"
+    assert plot(capsys, "session.jsonl", "-o", "out.svg") == "out.svg: 5 replies, 1 event\n"
 
 
 @pytest.mark.usefixtures("journal")
@@ -154,7 +154,7 @@ def test_a_journal_that_breaks_off_is_drawn_up_to_there(
         (["session.jsonl"], "journal plot wants -o and a name that ends in .svg, .png or .html"),
         (["session.jsonl", "-o", "out.gif"], "out.gif: its name must end in .svg, .png or .html"),
         (["session.jsonl", "-o", "out.svg", "--kind=x"], "--kind x: there are latency, rate, "),
-        (["session.jsonl", "-o", "nosuch/out.svg"], "nosuch/out.svg"),
+        (["session.jsonl", "-o", "nosuch/out.svg"], ": nosuch/out.svg: No such file"),
         (["nosuch.jsonl", "-o", "out.svg"], "nosuch.jsonl: No such file or directory"),
     ],
 )

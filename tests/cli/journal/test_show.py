@@ -215,7 +215,10 @@ def test_a_rotated_journal_is_shown_whole(capfd: pytest.CaptureFixture[str], fol
 def test_what_cannot_be_shown(arguments: str, problem: str) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["journal", "show", *arguments.split()])
-    assert str(caught.value).removesuffix(" (txqmp --help tells more)") == f"txqmp: {problem}"
+    assert (
+        str(caught.value).removesuffix(" (txqmp journal show --help tells more)")
+        == f"txqmp: {problem}"
+    )
 
 
 def test_what_the_output_cannot_show_is_escaped(

@@ -170,6 +170,15 @@ def test_what_a_policy_denied_is_not_learned(tmp_path: Path) -> None:
     assert allowed == {b"cont", b"change", b"eject"}
 
 
+def test_lines_that_are_no_records_are_told_of(tmp_path: Path) -> None:
+    (tmp_path / "torn.jsonl").write_bytes(b"query-status\ncont\n")
+    (tmp_path / "p.toml").write_text(POLICY)
+    told = b"txqmp: left out: 2 lines that are no records (txqmp journal check tells more)\n"
+    for command in (["learn"], ["test", "p.toml"]):
+        done = program("policy", *command, "torn.jsonl", folder=tmp_path)
+        assert done.stderr == told
+
+
 @pytest.mark.parametrize("command", ["check", "learn", "test"])
 def test_help_has_an_example(tmp_path: Path, command: str) -> None:
     shown = program("policy", command, "--help", folder=tmp_path).stdout.decode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -10,7 +9,7 @@ from typing import BinaryIO
 from twisted.python.usage import UsageError
 
 from txqmp.cli.journal.output import STANDARD_OUTPUT, plain, written
-from txqmp.cli.journal.source import FilterOptions
+from txqmp.cli.journal.source import FilterOptions, tell_left_out
 from txqmp.journal.reader import Torn
 from txqmp.journal.record import Record
 from txqmp.journal.sources import Sources
@@ -80,12 +79,7 @@ class ExportOptions(FilterOptions):
         with self.sources() as sources, written(self["output"], bool(self["force"])) as out:
             self._write(self._records(sources), out)
         if self._torn:
-            what = (
-                "1 line that is no record"
-                if self._torn == 1
-                else f"{self._torn} lines that are no records"
-            )
-            sys.stderr.write(f"txqmp: left out: {what} (txqmp journal check tells more)\n")
+            tell_left_out(self._torn)
 
     def _write(self, records: Iterator[Record], out: BinaryIO) -> None:
         match self.format:

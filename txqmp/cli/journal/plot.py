@@ -66,7 +66,12 @@ class PlotOptions(FilterOptions):
         count(self, *counters)
         picture = draw(series, title, kinds, "png" if form == "png" else "svg")
         path.write_bytes(page(title, picture, statistics(tally)) if form == "html" else picture)
-        print(f"{path}: {series.replies.count} replies, {series.events.count} events")
+        replies = _counted(series.replies.count, "reply", "replies")
+        print(f"{path}: {replies}, {_counted(series.events.count, 'event', 'events')}")
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
 
 
 def _name(path: str) -> str:

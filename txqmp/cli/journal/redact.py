@@ -7,7 +7,7 @@ import sys
 from twisted.python.usage import UsageError
 
 from txqmp.cli.journal.output import written
-from txqmp.cli.journal.source import ReadOptions
+from txqmp.cli.journal.source import ReadOptions, no_records
 from txqmp.reports.hiding import Hider
 
 
@@ -49,10 +49,6 @@ class RedactOptions(ReadOptions):
         with self.sources() as sources, written(self["output"], bool(self["force"])) as out:
             for block in sources.blocks():
                 out.write(b"".join(map(hider.line, block.lines())))
-        dropped = f", {_lines(hider.dropped)} left out" if hider.dropped else ""
+        dropped = f", {no_records(hider.dropped)} left out" if hider.dropped else ""
         told = f"{hider.changed} of {hider.records} records redacted{dropped}"
         sys.stderr.write(f"txqmp: {told}\n")
-
-
-def _lines(count: int) -> str:
-    return "1 line that is no record" if count == 1 else f"{count} lines that are no records"

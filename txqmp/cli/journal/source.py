@@ -17,6 +17,16 @@ from txqmp.journal.record import Record
 from txqmp.journal.sources import Block, Sources
 
 
+def no_records(count: int) -> str:
+    """Count lines that are no records, in words."""
+    return "1 line that is no record" if count == 1 else f"{count} lines that are no records"
+
+
+def tell_left_out(count: int) -> None:
+    """Tell on standard error how many lines are no records."""
+    sys.stderr.write(f"txqmp: left out: {no_records(count)} (txqmp journal check tells more)\n")
+
+
 class ReadOptions(MixedOptions):
     """
     A command line that ends in the names of journals.
@@ -55,6 +65,17 @@ class ReadOptions(MixedOptions):
         with watched(size, hidden=hidden or bool(self["no-progress"])) as passed:
             stdin = None if sys.stdin is None else sys.stdin.buffer
             yield Sources(chosen, rotated=rotated, standard_input=stdin, passed=passed)
+
+    def records(self, sources: Sources) -> Iterator[Record]:
+        """Read every record, and tell in the end how many lines were none."""
+        torn = 0
+        for entry in sources.entries():
+            if isinstance(entry, Torn):
+                torn += 1
+            else:
+                yield entry
+        if torn:
+            tell_left_out(torn)
 
 
 class FilterOptions(ReadOptions):

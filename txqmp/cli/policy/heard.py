@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from txqmp.journal.reader import Torn
 from txqmp.journal.record import Dialect, Direction, Kind, Record
-from txqmp.journal.sources import Sources
 from txqmp.jsonqmp.grammar import write_command
 from txqmp.reports.spans import REPLIES
 from txqmp.text.grammar import quote
@@ -29,33 +27,24 @@ class Heard(NamedTuple):
     message: bytes
 
 
-def heard(sources: Sources) -> Iterator[Heard]:
-    """
-    Read what clients said, with what was no command.
-
-    :raises JournalError: a journal cannot be read.
-    """
-    for entry in sources.entries():
-        if not isinstance(entry, Torn) and (found := _heard(entry)) is not None:
+def heard(records: Iterable[Record]) -> Iterator[Heard]:
+    """Choose what clients said, with what was no command."""
+    for record in records:
+        found = _heard(record)
+        if found is not None:
             yield found
 
 
-def undenied(sources: Sources) -> Iterator[Heard]:
-    """
-    Read what clients said and no policy denied, each when it is answered, or in the end.
-
-    :raises JournalError: a journal cannot be read.
-    """
+def undenied(records: Iterable[Record]) -> Iterator[Heard]:
+    """Choose what clients said and no policy denied, each when it is answered, or in the end."""
     waiting: dict[tuple[object, ...], Heard] = {}
-    for entry in sources.entries():
-        if isinstance(entry, Torn):
-            continue
-        found = _heard(entry)
+    for record in records:
+        found = _heard(record)
         if found is not None:
-            waiting[_place(entry, entry.seq)] = found
-        elif entry.kind in _DECIDES:
-            decided = waiting.pop(_place(entry, entry.fields.get("reply_to")), None)
-            if decided is not None and entry.fields.get("verdict") != "deny":
+            waiting[_place(record, record.seq)] = found
+        elif record.kind in _DECIDES:
+            decided = waiting.pop(_place(record, record.fields.get("reply_to")), None)
+            if decided is not None and record.fields.get("verdict") != "deny":
                 yield decided
     yield from waiting.values()
 

@@ -34,7 +34,7 @@ class LearnOptions(ReadOptions):
         lesson = Lesson(arguments=bool(self["arguments"]))
         lost = 0
         with self.sources() as sources:
-            for each in undenied(sources):
+            for each in undenied(self.records(sources)):
                 try:
                     lesson.hear(each.dialect, each.message)
                 except ProtocolViolation:

@@ -51,7 +51,7 @@ class TestOptions(ReadOptions):
         counts = dict.fromkeys(Action, 0)
         told: list[dict[str, Any]] = []
         with self.sources() as sources:
-            for each in heard(sources):
+            for each in heard(self.records(sources)):
                 client = Client.from_peer(each.record.peer)
                 verdict = policy.judge(client, each.dialect, each.message)
                 counts[verdict.action] += 1
