@@ -112,6 +112,7 @@ def test_abort_does_what_the_transport_can(transport: Transport | ProcessTranspo
             "certificate verify failed",
         ),
         (ValueError([("a", "", "one"), ("b", "", "two")]), "one; two"),
+        (ValueError([KeyError("a name that mismatches")]), "'a name that mismatches'"),
         (ValueError(), "ValueError"),
         (ValueError([]), "[]"),
     ],

@@ -17,10 +17,11 @@ def abort(transport: Any) -> None:
 
 
 def ending_text(error: BaseException | None) -> str:
-    """Say in words why a connection ended; OpenSSL says it in a list of triples."""
+    """Say in words why a connection ended; OpenSSL says it in a list of triples, others of errors."""
     said = error.args if error is not None else ()
     reasons = said[0] if said and isinstance(said[0], list) else []
-    return "; ".join(str(triple[-1]) for triple in reasons) or str(error) or type(error).__name__
+    words = [str(reason[-1] if isinstance(reason, tuple) else reason) for reason in reasons]
+    return "; ".join(words) or str(error) or type(error).__name__
 
 
 class GracefulClose:
