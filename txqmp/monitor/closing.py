@@ -17,7 +17,7 @@ def abort(transport: Any) -> None:
 
 
 def ending_text(error: BaseException | None) -> str:
-    """Say in words why a connection ended; OpenSSL says it in a list of triples, others of errors."""
+    """Say in words why a connection ended; OpenSSL says it in a list of triples."""
     said = error.args if error is not None else ()
     reasons = said[0] if said and isinstance(said[0], list) else []
     words = [str(reason[-1] if isinstance(reason, tuple) else reason) for reason in reasons]
