@@ -111,7 +111,7 @@ BAD = [
     ("--max-connections=0", "0 is less than 1"),
     ("--listen=/run/p.sock", r"--listen /run/p.sock: .*\(for a UNIX socket: unix:/run/p.sock\)"),
     ("--listen=p.sock", r"\(for a UNIX socket: unix:p.sock\)"),
-    ("--listen=tcp:1:2:3:4", "it has too many parts"),
+    ("--listen=tcp:4444:0.0.0.0", "its further parts want names, as in interface=…"),
     ("--listen=unix", "--listen unix.*: it lacks 'address'"),
     ("--listen=tcp:http", "--listen tcp:http.*: 'http' is no number"),
     ("--listen=ssl:1:privateKey=/nonsuch.pem", "/nonsuch.pem: No such file or directory"),

@@ -15,7 +15,8 @@ from txqmp.journal.writer import Journal
 _PARTS = (
     (r"missing \d+ required .* arguments?: (.+)", "it lacks {0}"),
     (r"unexpected keyword argument ('.+')", "there is no {0} in it"),
-    (r"takes .* positional arguments? but|got multiple values for", "it has too many parts"),
+    (r"takes .* positional arguments? but", "it has too many parts"),
+    (r"got multiple values for argument '(.+)'", "its further parts want names, as in {0}=…"),
     (r"invalid literal for int\(\) with base \d+: (.+)", "{0} is no number"),
 )
 """What Python says of the parts of an endpoint's string, and what is meant."""
