@@ -145,7 +145,7 @@ class TappedAsServer:
 
     def __init__(self, first: int = 5) -> None:
         self.ears: list[tuple[Any, int, Ear]] = []
-        self.over: list[tuple[int, str]] = []
+        self.over: list[tuple[Any, ...]] = []
         self.full = False
         self.factory = TappedServerFactory(
             self, self._tap, count(first), lambda *end: self.over.append(end)
@@ -222,7 +222,7 @@ def test_a_connection_that_the_client_of_a_server_ends() -> None:
     _, wrapper = tapped.connects()
     wrapper.connectionLost(Failure(ConnectionDone()))
     assert tapped.told[-1] == ("closed", "Connection was closed cleanly.", "client")
-    assert tapped.over == [(5, "Connection was closed cleanly.")]
+    assert tapped.over == [(5, "Connection was closed cleanly.", "client")]
 
 
 def test_a_client_that_says_no_more_has_ended_it_whoever_closes_then() -> None:
@@ -232,7 +232,7 @@ def test_a_client_that_says_no_more_has_ended_it_whoever_closes_then() -> None:
     wrapper.wrappedProtocol.transport.loseConnection()
     wrapper.connectionLost(Failure(ConnectionLost()))
     assert tapped.told[-1] == ("closed", "it closed the connection", "client")
-    assert tapped.over == [(5, "it closed the connection")]
+    assert tapped.over == [(5, "it closed the connection", "client")]
 
 
 def test_a_client_that_leaves_when_the_server_has_closed_has_not_ended_it() -> None:
@@ -267,7 +267,7 @@ def test_the_server_hears_of_the_end_before_its_factory_does() -> None:
     _, wrapper = tapped.connects()
     wrapper.wrappedProtocol.connectionLost = lambda reason: tapped.over.append((0, "server"))
     wrapper.connectionLost(Failure(ConnectionDone()))
-    assert [who for who, _ in tapped.over] == [0, 5]
+    assert [who for who, *_ in tapped.over] == [0, 5]
 
 
 def test_what_a_server_says_when_it_is_over_is_heard_before_the_end() -> None:

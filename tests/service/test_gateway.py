@@ -21,5 +21,5 @@ def test_the_numbers_of_a_client_that_is_gone_are_forgotten(
         name="vm1",
     )
     assert service._links.of_client(3, 1) == 1
-    service._client_gone(3, "it left")
+    service._client_gone(3, "it left", "client")
     assert service._links.of_client(3, 1) == 2

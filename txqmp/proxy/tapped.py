@@ -206,8 +206,9 @@ class TappedServer(ProtocolWrapper):
         why = "it closed the connection" if self._left else ending_text(reason.value)
         close_all(self._descriptors)
         super().connectionLost(reason)
-        self._tap.closed(why, "proxy" if ours else "client")
-        self.factory.over(self._number, why)
+        by = "proxy" if ours else "client"
+        self._tap.closed(why, by)
+        self.factory.over(self._number, why, by)
 
 
 class TappedServerFactory(WrappingFactory):
@@ -218,7 +219,7 @@ class TappedServerFactory(WrappingFactory):
     :param make_tap: makes an :class:`~txqmp.proxy.hearing.ITap` for a client's transport and the
         number of its connection.
     :param numbers: the numbers of connections.
-    :param over: called with the number of a connection that is over, and why.
+    :param over: called with the number of a connection that is over, why, and who ended it.
     :param take_descriptors: gets a server and the file descriptors that its client has passed,
         before it gets the byte that they came with. Without it they are for the transport to
         close.
@@ -231,7 +232,7 @@ class TappedServerFactory(WrappingFactory):
         wrapped: Any,
         make_tap: Callable[[Any, int], Any],
         numbers: Iterator[int],
-        over: Callable[[int, str], object],
+        over: Callable[[int, str, str], object],
         take_descriptors: Callable[[Any, list[int]], object] | None = None,
     ) -> None:
         super().__init__(wrapped)

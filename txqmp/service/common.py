@@ -120,10 +120,15 @@ class CommonPort(JournalledPort):
             number, self._describe(transport), link=link, about=self._about, hold=self._hold
         )
 
-    def _client_gone(self, number: int, reason: str) -> None:
+    def _client_gone(self, number: int, reason: str, by: str) -> None:
         self._links.forget(number)
         if not self._quiet:
-            _log.info("connection {number}: closed: {reason}", number=number, reason=reason)
+            _log.info(
+                "connection {number}: closed by the {by}: {reason}",
+                number=number,
+                by=by,
+                reason=reason,
+            )
 
     async def _close(self) -> None:
         for entrance in self._entrances:
