@@ -47,9 +47,7 @@ class Gate:
         self.upstream = FakeUpstream(script)
         self.tap = Tap()
         gateway = GatewayFactory(self.upstream, Links(), self.clock, policy=judge)
-        factory = TappedServerFactory(
-            gateway, lambda *_: self.tap, iter([7]), lambda *_: None
-        )
+        factory = TappedServerFactory(gateway, lambda *_: self.tap, iter([7]), lambda *_: None)
         self.transport = Transport()
         self.server: Any = factory.buildProtocol(None)  # type: ignore[arg-type]
         self.server.makeConnection(self.transport)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
-from tests.integration.programs import Programs, records
+from tests.integration.programs import Program, Programs, records
 from txqmp.journal import Kind
+
+
+def files_of(proxy: Program, path: Path) -> list[str]:
+    """What a proxy has open when its reactor runs: it has taken a client."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.recv(1)
+    return proxy.open_files()
 
 
 async def test_a_thousand_each_at_its_place(programs: Programs, folder: Path) -> None:
@@ -17,7 +26,7 @@ async def test_a_thousand_each_at_its_place(programs: Programs, folder: Path) ->
         "qmp-proxy", "--connect", "unix:monitor.sock", "--listen", f"unix:{path}"
     )
     await proxy.says(b"ready")
-    before = proxy.open_files()
+    before = files_of(proxy, path)
     passing = programs.python(
         "-m",
         "tests.integration.passing",
@@ -49,7 +58,7 @@ async def test_a_real_qemu_takes_them(programs: Programs, folder: Path) -> None:
     path = folder / "proxy.sock"
     proxy = programs.twistd("qmp-proxy", "--connect", "unix:qemu.sock", "--listen", f"unix:{path}")
     await proxy.says(b"ready")
-    before = proxy.open_files()
+    before = files_of(proxy, path)
     asking = programs.python("-m", "tests.integration.handing", str(path))
     assert await asking.ends() == 0, asking.err
     assert json.loads(asking.out) == {"getfd": 20, "add-fd": 20, "opaques": 20, "viewer": "RFB"}
