@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -249,3 +250,8 @@ class Stage:
             for record in self.journal.records
             if (record.kind is wanted if isinstance(wanted, Kind) else not wanted or wanted(record))
         ]
+
+
+def plain(name: object) -> str:
+    """The name of a descriptor in the monitor, without what makes it hard to guess."""
+    return re.sub(r"(txqmp\.[0-9]+)\.[0-9a-f]{16}\.", r"\1.", str(name))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.shared.stage import Client, Stage
+from tests.shared.stage import Client, Stage, plain
 from txqmp.journal import Kind
 
 
@@ -49,11 +49,11 @@ def test_it_travels_with_its_command_under_a_name_of_the_client_s_own(files: lis
     one, other = stage.client(), stage.client()
     other.asks("stop")
     one.passes(files[0].descriptor, getfd("net0"))
-    said = stage.monitor.transport.value()
+    said = plain(stage.monitor.transport.value().decode())
     assert stage.monitor.transport.passed == [
         (b'{"execute":"stop","id":1}', files[0].inode)
     ]  # fmt: skip
-    assert said.endswith(b'{"execute":"getfd","arguments":{"fdname":"txqmp.2.net0"},"id":2}')
+    assert said.endswith('{"execute":"getfd","arguments":{"fdname":"txqmp.2.net0"},"id":2}')
     assert files[0].is_open()
     stage.monitor.answers()
     assert not files[0].is_open()
@@ -93,7 +93,7 @@ def test_names_are_translated_and_what_is_left_is_closed_when_the_client_leaves(
     named = []
     for _ in range(6):
         for command in stage.monitor.asked():
-            named.append(*command["arguments"].values())
+            named.append(*map(plain, command["arguments"].values()))
             stage.monitor.returns({}, command["id"])
     assert named == [
         "txqmp.2.n0", "txqmp.2.n1", "txqmp.2.n2", "txqmp.2.n3", "fd:txqmp.2.n1", "txqmp.2.n0",
@@ -102,7 +102,7 @@ def test_names_are_translated_and_what_is_left_is_closed_when_the_client_leaves(
     left = []
     while commands := stage.monitor.asked():
         for command in commands:
-            left.append((command["execute"], command["arguments"]["fdname"]))
+            left.append((command["execute"], plain(command["arguments"]["fdname"])))
             stage.monitor.returns({}, command["id"])
     assert left == [("closefd", f"txqmp.2.n{number}") for number in (1, 2, 3)]
 
@@ -133,7 +133,8 @@ def test_one_in_the_middle_of_its_command(files: list[File]) -> None:
         (command,) = stage.monitor.asked()
         (passed,) = stage.monitor.transport.passed
         stage.monitor.transport.passed.clear()
-        file = {"txqmp.2.b": files[0], "txqmp.2.a": files[1]}[command["arguments"]["fdname"]]
+        name = plain(command["arguments"]["fdname"])
+        file = {"txqmp.2.b": files[0], "txqmp.2.a": files[1]}[name]
         assert passed[1] == file.inode
         stage.monitor.returns({}, command["id"])
     for file in files[2:]:

@@ -7,6 +7,7 @@ that is the client's own, and where the client's commands name it that one is pu
 
 from __future__ import annotations
 
+from secrets import token_hex
 from typing import Any
 
 from txqmp.errors import InvalidCommand
@@ -23,13 +24,13 @@ _FD = "fd:"
 
 class Names:
     """
-    The names of one client.
+    The names of one client, which no other can guess.
 
     :param number: that of its connection.
     """
 
     def __init__(self, number: int) -> None:
-        self._number = number
+        self._prefix = f"txqmp.{number}.{token_hex(8)}"
         self._own: dict[str, str] = {}
 
     def __bool__(self) -> bool:
@@ -51,7 +52,7 @@ class Names:
         """
         name = arguments.get("fdname")
         if command == "getfd" and isinstance(name, str) and name and not name[0].isdigit():
-            self._own[name] = f"txqmp.{self._number}.{name}"
+            self._own[name] = f"{self._prefix}.{name}"
         if not self._own:
             return arguments
         try:
